@@ -1,0 +1,5 @@
+"""``python -m pix2color`` and ``torchrun -m pix2color``."""
+
+from pix2color.cli import main
+
+main()

@@ -1,0 +1,207 @@
+"""Batches whose content depends on (seed, epoch, index) alone.
+
+The batch of a step is therefore the same whatever the number of workers and however often a
+run was stopped: a checkpoint needs to remember the step and nothing else.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from pix2color.config import DataConfig
+from pix2color.data.photos import protocol_square, training_square
+from pix2color.errors import DataError, ImageError
+
+_ATTEMPTS = 50
+
+
+@dataclass
+class Sample:
+    """One training picture, and path → reason of the photos passed over on the way to it."""
+
+    pixels: Tensor | None
+    left_out: dict[str, str]
+
+
+@dataclass
+class Batch:
+    """uint8 (N, 3, S, S), and path → reason of the photos left out while making it.
+
+    Without pixels if no usable photo could be found.
+    """
+
+    pixels: Tensor
+    left_out: dict[str, str]
+
+    def pin_memory(self) -> Batch:
+        return Batch(self.pixels.pin_memory(), self.left_out)
+
+
+class TrainingPhotos(Dataset[Sample]):
+    """Random squares of photos, indexed by (epoch, position in the epoch, photo).
+
+    A photo that is gray or cannot be read is replaced by another, drawn by the same rule, so
+    that batches keep their size and the run stays reproducible.
+    """
+
+    def __init__(self, photos: list[Path], config: DataConfig, seed: int) -> None:
+        self.photos = photos
+        self.config = config
+        self.seed = seed
+        self._useless: dict[int, str] = {}  # saves reading such a photo again
+
+    def __getitem__(self, place: tuple[int, int, int]) -> Sample:
+        epoch, position, photo = place
+        left_out: dict[str, str] = {}
+        for attempt in range(_ATTEMPTS):
+            # A generator for each attempt: what is known already must not shift the numbers.
+            random = np.random.default_rng((self.seed, epoch, position, attempt))
+            if attempt:
+                photo = int(random.integers(len(self.photos)))
+            pixels = self._square(photo, random)
+            if pixels is not None:
+                return Sample(pixels, left_out)
+            left_out[str(self.photos[photo])] = self._useless[photo]
+        return Sample(None, left_out)
+
+    def _square(self, photo: int, random: np.random.Generator) -> Tensor | None:
+        if photo in self._useless:
+            return None
+        config = self.config
+        try:
+            square = training_square(
+                self.photos[photo],
+                random,
+                side=config.crop,
+                shape=config.shape,
+                min_scale=config.min_scale,
+                flip=config.flip,
+                min_colorfulness=config.min_colorfulness,
+            )
+        except (DataError, ImageError) as error:
+            self._useless[photo] = "gray" if isinstance(error, DataError) else "broken"
+            return None
+        return torch.from_numpy(square)
+
+
+class EpochOrder(Sampler[list[tuple[int, int, int]]]):
+    """Endless batches of (epoch, position, photo), from any step on, for one of several processes.
+
+    Each epoch is a fresh permutation. What is left of it after the last whole global batch is
+    dropped, which concerns other photos every time; nothing is doubled. The global batch of a
+    step is the same for 1 process with batch size k·B as for k processes with B.
+    """
+
+    def __init__(
+        self,
+        photos: int,
+        batch_size: int,
+        *,
+        seed: int,
+        first_step: int = 0,
+        rank: int = 0,
+        processes: int = 1,
+    ) -> None:
+        self.photos, self.batch_size = photos, batch_size
+        self.seed, self.first_step = seed, first_step
+        self.rank, self.processes = rank, processes
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return max(1, self.photos // (self.batch_size * self.processes))
+
+    def __iter__(self) -> Iterator[list[tuple[int, int, int]]]:
+        for epoch in itertools.count(self.first_step // self.steps_per_epoch):
+            generator = torch.Generator().manual_seed(_mixed(self.seed, epoch))
+            order = torch.randperm(self.photos, generator=generator).tolist()
+            wanted = self.batch_size * self.processes
+            order *= -(-wanted // len(order))  # fewer photos than a batch: go round again
+            skipped = max(0, self.first_step - epoch * self.steps_per_epoch)
+            for step in range(skipped, self.steps_per_epoch):
+                start = (step * self.processes + self.rank) * self.batch_size
+                yield [(epoch, p, order[p]) for p in range(start, start + self.batch_size)]
+
+
+def training_batches(
+    dataset: TrainingPhotos, order: EpochOrder, *, workers: int, pin_memory: bool
+) -> Iterator[Batch]:
+    """Endless batches in the order given.
+
+    Raises:
+        DataError: hardly any photo is of use.
+    """
+    loader = DataLoader(
+        dataset,
+        batch_sampler=order,
+        num_workers=workers,
+        collate_fn=_collate,
+        pin_memory=pin_memory,
+        prefetch_factor=4 if workers else None,
+    )
+    for batch in loader:
+        if not len(batch.pixels):
+            raise DataError(
+                f"{len(batch.left_out)} photos are gray or cannot be read, and no usable one was "
+                f"found among them, such as {next(iter(batch.left_out))}; train on colour photos"
+            )
+        yield batch
+
+
+def evaluation_batches(
+    photos: list[Path], *, size: int, batch_size: int, workers: int = 0
+) -> Iterator[tuple[Tensor, list[Path]]]:
+    """Protocol squares, uint8 (N, 3, size, size), with their paths, in the order given.
+
+    Photos that are gray or cannot be read are passed over.
+    """
+    loader = DataLoader(
+        _Squares(photos, size), batch_size=batch_size, num_workers=workers, collate_fn=list
+    )
+    for samples in loader:
+        usable = [(square, path) for square, path in samples if square is not None]
+        if usable:
+            yield torch.stack([square for square, _ in usable]), [path for _, path in usable]
+
+
+def default_workers(device: torch.device) -> int:
+    """A CPU that trains has little time to spare; a GPU must be fed."""
+    cores = os.cpu_count() or 1
+    return min(2, cores) if device.type == "cpu" else min(8, cores)
+
+
+class _Squares(Dataset[tuple[Tensor | None, Path]]):
+    def __init__(self, photos: list[Path], size: int) -> None:
+        self.photos, self.size = photos, size
+
+    def __len__(self) -> int:
+        return len(self.photos)
+
+    def __getitem__(self, index: int) -> tuple[Tensor | None, Path]:
+        try:
+            square = protocol_square(self.photos[index], self.size)
+        except ImageError:
+            square = None
+        return (None if square is None else torch.from_numpy(square)), self.photos[index]
+
+
+def _collate(samples: list[Sample]) -> Batch:
+    left_out: dict[str, str] = {}
+    for sample in samples:
+        left_out |= sample.left_out
+    pixels = [s.pixels for s in samples if s.pixels is not None]
+    complete = len(pixels) == len(samples)
+    return Batch(torch.stack(pixels) if complete else torch.empty(0), left_out)
+
+
+def _mixed(*numbers: int) -> int:
+    """One seed out of several numbers."""
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0])

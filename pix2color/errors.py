@@ -1,0 +1,50 @@
+"""What can go wrong for a user.
+
+Every message is one line that names the file or setting and the cure, and every
+class carries the exit code of the command line::
+
+    Pix2colorError                 1
+    ├── UsageError                 2   what was asked for cannot be meant
+    │   ├── ConfigError            2   a recipe or a setting
+    │   └── MissingPathError       2   a path that is not there
+    ├── DataError                  1   photos that cannot be trained on or evaluated
+    ├── ImageError                 1   one photo that cannot be read or written
+    ├── ModelError                 1   a model file or checkpoint that cannot be used
+    └── MissingExtraError          1   an optional package that is not installed
+"""
+
+
+class Pix2colorError(Exception):
+    """Base of everything pix2color raises on purpose."""
+
+    exit_code = 1
+
+
+class UsageError(Pix2colorError):
+    """The request itself is wrong."""
+
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    """A recipe, or one of its settings, is wrong."""
+
+
+class MissingPathError(UsageError):
+    """A file or folder that was named does not exist."""
+
+
+class DataError(Pix2colorError):
+    """A set of photos is empty or of no use."""
+
+
+class ImageError(Pix2colorError):
+    """One photo cannot be read or written."""
+
+
+class ModelError(Pix2colorError):
+    """A model file or a checkpoint is missing, damaged or not ours."""
+
+
+class MissingExtraError(Pix2colorError):
+    """An optional dependency is not installed."""

@@ -1,0 +1,184 @@
+"""The metrics protocol: a model's figures on photos, beside those of the gray picture.
+
+One protocol for everything, described in ``docs/metrics.md``.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pix2color import color, console, metrics
+from pix2color.colorizer import Colorizer
+from pix2color.data.loader import evaluation_batches
+from pix2color.data.photos import collect
+from pix2color.errors import DataError
+from pix2color.patch_critic import balanced_accuracy
+
+PROTOCOL_SIZE = 256
+GRAY = "gray"
+MODEL = "model"
+_BATCH = 8
+_RESAMPLES = 1000
+# 8-bit luma of Rec. 601, which is what a gray JPEG holds.
+_LUMA = (0.299, 0.587, 0.114)
+
+
+class Score(NamedTuple):
+    """A figure; ``low`` and ``high`` are its bootstrap 95 % interval over the pictures.
+
+    They are None for measures of all pixels together.
+    """
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass
+class Evaluation:
+    """What ``evaluate`` found.
+
+    Attributes:
+        photos: how many were evaluated.
+        left_out: how many were gray or unreadable.
+        rows: ``gray`` and ``model``, each a score by the measure's name.
+        pictures: a dict a photo: its path and the model's measures.
+        samples: (gray, model, truth), each uint8 (3, 256, 256).
+    """
+
+    photos: int
+    left_out: int
+    rows: dict[str, dict[str, Score]]
+    pictures: list[dict[str, Any]] = field(repr=False)
+    samples: list[tuple[np.ndarray, ...]] = field(repr=False)
+
+
+def evaluate(
+    colorizer: Colorizer,
+    folders: list[Path],
+    *,
+    given: Literal["lab", "luma"] = "lab",
+    critic: bool = True,
+    samples: int = 12,
+) -> Evaluation:
+    """Score a model on colour photos by the protocol.
+
+    Args:
+        colorizer: the model.
+        folders: searched recursively.
+        given: what the model gets to see: ``lab``, the picture's own L*, or ``luma``, its
+            8-bit luma, as a gray file would hold.
+        critic: train the patch critic too, by far the slowest measure.
+        samples: how many pictures to keep for looking at, evenly spread.
+
+    Raises:
+        MissingPathError: a folder is not there.
+        DataError: there is no colour photo.
+    """
+    photos = collect(folders)
+    rows = {GRAY: _Row(), MODEL: _Row()}
+    paths: list[Path] = []
+    with console.progress("evaluate", len(photos), "photos") as progress:
+        batches = evaluation_batches(photos, size=PROTOCOL_SIZE, batch_size=_BATCH)
+        truths: list[Tensor] = []
+        for pixels, names in batches:
+            pixels = pixels.to(colorizer.device)
+            seen = _gray_file(pixels) if given == "luma" else pixels
+            L, _ = color.encode(seen)
+            ab = colorizer.predict(L)
+            rows[MODEL].add(L, ab, pixels)
+            rows[GRAY].add(L, torch.zeros_like(ab), pixels)
+            truths.append(pixels.cpu())
+            paths += names
+            progress(len(paths))
+    if not paths:
+        raise DataError(
+            f"{folders[0]}: none of {len(photos)} photos has colour; give colour photos"
+        )
+    truth = torch.cat(truths)
+    chosen = np.linspace(0, len(paths) - 1, min(samples, len(paths))).round().astype(int)
+    outputs = {name: torch.cat(row.outputs) for name, row in rows.items()}
+    columns = (outputs[GRAY], outputs[MODEL], truth)
+    return Evaluation(
+        photos=len(paths),
+        left_out=len(photos) - len(paths),
+        rows={name: row.scores(outputs[name], truth, critic=critic) for name, row in rows.items()},
+        pictures=[
+            {"photo": str(path), **{k: v[i].item() for k, v in rows[MODEL].pictures().items()}}
+            for i, path in enumerate(paths)
+        ],
+        samples=[tuple(column[i].numpy() for column in columns) for i in chosen],
+    )
+
+
+class _Row:
+    """Collects one line of the table."""
+
+    def __init__(self) -> None:
+        self.outputs: list[Tensor] = []
+        self._scores: list[dict[str, Tensor]] = []
+        self._pooled = metrics.PooledScores()
+
+    @torch.inference_mode()
+    def add(self, L: Tensor, ab: Tensor, truth: Tensor) -> None:
+        rgb = color.decode(L, ab)
+        lab, true_rgb = color.rgb_to_lab(rgb), truth / 255
+        scores = metrics.picture_scores(rgb, true_rgb)
+        scores["delta_l"] = metrics.delta_l(lab, color.to_lab(L, ab))
+        self._scores.append({name: value.cpu() for name, value in scores.items()})
+        self._pooled.add(lab.cpu(), color.rgb_to_lab(true_rgb).cpu())
+        self.outputs.append((rgb * 255).round().byte().cpu())
+
+    def pictures(self) -> dict[str, Tensor]:
+        """Every measure that is one number a picture, (N,)."""
+        return {name: torch.cat([s[name] for s in self._scores]) for name in self._scores[0]}
+
+    def scores(self, outputs: Tensor, truths: Tensor, *, critic: bool) -> dict[str, Score]:
+        values = {name: v.double().numpy() for name, v in self.pictures().items()}
+        colors, true_colors = values.pop("colorfulness"), values.pop("true_colorfulness")
+        pooled = self._pooled
+        return {
+            "psnr": _mean(values["psnr"]),
+            "ab_psnr": _mean(values["ab_psnr"]),
+            "ssim": _mean(values["ssim"]),
+            "delta_e": _mean(values["delta_e"]),
+            "delta_l": _mean(values["delta_l"]),
+            "colorfulness_ratio": _ratio(colors, true_colors),
+            "delta_colorfulness": _mean(values["delta_colorfulness"]),
+            "ab_js": Score(pooled.ab_js()),
+            "chroma_w1": Score(pooled.chroma_w1()),
+            "washout": Score(pooled.washout()),
+            "auc": Score(pooled.auc()),
+            "auc_rebalanced": Score(pooled.auc(rebalanced=True)),
+            "critic": Score(balanced_accuracy(outputs, truths) if critic else math.nan),
+        }
+
+
+def _gray_file(pixels: Tensor) -> Tensor:
+    """The pictures as a gray file would hold them, uint8 with three equal channels."""
+    weights = torch.tensor(_LUMA, device=pixels.device).view(1, 3, 1, 1)
+    return (pixels * weights).sum(1, keepdim=True).round().byte().expand_as(pixels)
+
+
+def _mean(values: np.ndarray) -> Score:
+    return _bootstrapped(values, np.ones_like(values))
+
+
+def _ratio(above: np.ndarray, below: np.ndarray) -> Score:
+    return _bootstrapped(above, below)
+
+
+def _bootstrapped(above: np.ndarray, below: np.ndarray) -> Score:
+    """mean(above) / mean(below) with its interval over resampled pictures."""
+    random = np.random.default_rng(0)
+    drawn = random.integers(len(above), size=(_RESAMPLES, len(above)))
+    resampled = above[drawn].mean(1) / below[drawn].mean(1)
+    low, high = np.percentile(resampled, (2.5, 97.5))
+    return Score(float(above.mean() / below.mean()), float(low), float(high))

@@ -1,0 +1,77 @@
+"""The ResNet18 encoder for one-channel input, and where its weights come from."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+import pix2color.models.torchvision_ops  # noqa: F401  (before torchvision)
+from pix2color.errors import MissingPathError, ModelError
+
+# isort: split
+from torchvision.models import ResNet, ResNet18_Weights, resnet18
+
+
+def resnet18_gray(weights: str) -> ResNet:
+    """torchvision's ResNet18 whose first convolution reads one channel.
+
+    RGB weights of the stem are summed over the channels: on a gray picture that gives what the
+    RGB network gives for the same picture in three equal channels.
+
+    Args:
+        weights: ``none`` (fresh), ``imagenet`` (torchvision's own download and cache) or the
+            path of a ResNet18 state dict (``.pth`` or ``.safetensors``).
+
+    Raises:
+        MissingPathError: ``weights`` is neither a name nor a file.
+        ModelError: the file is no ResNet18 state dict, or the download failed.
+    """
+    network = resnet18(weights=None)
+    network.conv1 = nn.Conv2d(1, 64, kernel_size=7, stride=2, padding=3, bias=False)
+    nn.init.kaiming_normal_(network.conv1.weight, mode="fan_out", nonlinearity="relu")
+    if weights != "none":
+        _load(network, _state_dict(weights), weights)
+    return network
+
+
+def _state_dict(weights: str) -> dict[str, Tensor]:
+    if weights == "imagenet":
+        try:
+            return dict(ResNet18_Weights.IMAGENET1K_V1.get_state_dict(progress=False))
+        except OSError as error:
+            raise ModelError(
+                f"ImageNet weights could not be downloaded ({error}); download ResNet18's file "
+                "elsewhere and give its path as encoder_weights"
+            ) from error
+    path = Path(weights)
+    if not path.is_file():
+        raise MissingPathError(
+            f"encoder_weights: {weights} is no file; use none, imagenet or the path of one"
+        )
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, SafetensorError, pickle.UnpicklingError) as error:
+        raise ModelError(f"{path}: not a file of tensors alone, so it is not loaded") from error
+    return state.get("state_dict", state) if isinstance(state, dict) else {}
+
+
+def _load(network: ResNet, state: dict[str, Tensor], source: str) -> None:
+    stem = state.get("conv1.weight")
+    if not isinstance(stem, Tensor) or stem.shape[:1] + stem.shape[2:] != (64, 7, 7):
+        raise ModelError(f"{source}: no state dict of torchvision's ResNet18")
+    state = {k: v for k, v in state.items() if not k.startswith("fc.")}
+    state["conv1.weight"] = stem.sum(dim=1, keepdim=True)
+    try:
+        missing, unexpected = network.load_state_dict(state, strict=False)
+    except RuntimeError as error:
+        raise ModelError(f"{source}: a ResNet, but not ResNet18") from error
+    missing = [k for k in missing if not k.startswith("fc.")]
+    if missing or unexpected:
+        raise ModelError(f"{source}: not ResNet18; first strange key {(missing + unexpected)[0]}")

@@ -1,0 +1,102 @@
+"""Model files: one ``.safetensors`` whose header holds all that rebuilds the network.
+
+Reading one runs no code from it and downloads nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from pix2color import __version__
+from pix2color.errors import ConfigError, MissingPathError, ModelError
+from pix2color.images import replacing
+from pix2color.models import Generator, build_generator
+
+_KEY = "pix2color"
+NAME_IN_RUN = "model.safetensors"
+
+
+@dataclass
+class ModelInfo:
+    """The header of a model file.
+
+    Attributes:
+        architecture: key of ``GENERATORS``.
+        options: keywords of its builder.
+        recipe: of the run that made it.
+        data: what it was trained on.
+        step: of that run.
+        scores: on that run's validation photos.
+        version: of pix2color.
+    """
+
+    architecture: str
+    options: dict[str, Any] = field(default_factory=dict)
+    recipe: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
+    step: int = 0
+    scores: dict[str, float] = field(default_factory=dict)
+    version: str = __version__
+
+
+def save_model(path: Path, generator: nn.Module, info: ModelInfo) -> None:
+    """Write a generator with its header; never leaves half a file."""
+    tensors = {k: v.detach().cpu().contiguous() for k, v in generator.state_dict().items()}
+    with replacing(path) as temporary:
+        save_file(tensors, temporary, metadata={_KEY: json.dumps(asdict(info))})
+
+
+def load_model(run_or_file: Path) -> tuple[Generator, ModelInfo]:
+    """The generator of a run folder or model file, in eval mode, on the CPU, and its header.
+
+    Raises:
+        MissingPathError: nothing is there.
+        ModelError: it is not a model file of pix2color, or damaged.
+    """
+    path = run_or_file / NAME_IN_RUN if run_or_file.is_dir() else run_or_file
+    if not path.is_file():
+        hint = (
+            f"the run has no {NAME_IN_RUN} yet (written with the first checkpoint)"
+            if run_or_file.is_dir()
+            else "no such model file or run folder"
+        )
+        raise MissingPathError(f"{run_or_file}: {hint}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = (file.metadata() or {}).get(_KEY)
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path}: {_what_it_is(path)}") from error
+    if header is None:
+        raise ModelError(f"{path}: tensors without pix2color's header; name a file it has written")
+    try:
+        info = ModelInfo(**json.loads(header))
+        generator = build_generator(info.architecture, info.options)
+        generator.load_state_dict(state)
+    except (ConfigError, TypeError, ValueError, RuntimeError) as error:
+        raise ModelError(
+            f"{path}: its tensors do not fit its header, or another version wrote it; "
+            "export it again from its run"
+        ) from error
+    return generator.eval(), info
+
+
+def _what_it_is(path: Path) -> str:
+    """Why a file is no model, for the person who thought it was one."""
+    with path.open("rb") as file:
+        start = file.read(64).lstrip().lower()
+    if start.startswith((b"<!doctype", b"<html", b"<?xml", b"<head")):
+        return "is a web page, not a model; the download went wrong, fetch the file itself"
+    if start.startswith((b"pk\x03\x04", b"\x80")):
+        return (
+            "is a pickle, which could run code and is not loaded; "
+            "name a .safetensors file or a run folder of pix2color"
+        )
+    return "is not a model file, or damaged; name a .safetensors file or a run folder"

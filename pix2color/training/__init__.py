@@ -1,0 +1,1 @@
+"""One engine, and the tasks that it trains."""

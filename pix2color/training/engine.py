@@ -1,0 +1,244 @@
+"""The only training loop.
+
+It turns a task's phases into optimizer steps and knows nothing of colour or of adversaries.
+Device, mixed precision and distributed training are Hugging Face Accelerate's.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from accelerate.utils import broadcast
+from torch import Tensor, nn
+
+from pix2color.config import EngineConfig, ScheduleConfig
+from pix2color.data.loader import Batch
+from pix2color.training.tasks import Phase, Task
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long to train: ``steps`` or, if those are None, ``seconds`` by the clock."""
+
+    steps: int | None = None
+    seconds: float = math.inf
+
+
+class Engine:
+    """Trains a task's networks, step by step.
+
+    Everything random within a step is seeded by (seed, process, step), so that a run that goes
+    on from ``state_dict`` is the same run.
+
+    Args:
+        task: what is learned; its networks are moved to the device and prepared here.
+        accelerator: from ``make_accelerator``.
+        budget: when to stop, which the schedule follows.
+        config: seed, schedule, clipping, averaging and memory layout.
+    """
+
+    def __init__(
+        self, task: Task, accelerator: Accelerator, budget: Budget, config: EngineConfig
+    ) -> None:
+        self.task, self.accelerator, self.budget, self.config = task, accelerator, budget, config
+        self.layout = torch.channels_last if config.channels_last else torch.contiguous_format
+        exported = task.modules[task.exported].to(self.accelerator.device)
+        self.ema = None if config.ema is None else ExponentialMovingAverage(exported, config.ema)
+        for phase in task.phases:
+            module = task.modules[phase.name].to(memory_format=self.layout)  # type: ignore[call-overload]
+            prepared = self.accelerator.prepare(module, phase.optimizer)
+            task.modules[phase.name], phase.optimizer = prepared
+        self._top_rates = {
+            phase.name: [group["lr"] for group in phase.optimizer.param_groups]
+            for phase in task.phases
+        }
+        task.train_mode()
+        self.step_number = 0
+        self.spent = 0.0  # seconds, those of the processes before a resume included
+        self._since = time.monotonic()
+
+    @property
+    def device(self) -> torch.device:
+        return self.accelerator.device
+
+    def fit(
+        self, batches: Iterator[Batch], after_step: Callable[[Batch, dict[str, Tensor]], None]
+    ) -> None:
+        """Train until the budget is spent; ``after_step`` gets each batch and its curves."""
+        self._since = time.monotonic() - self.spent
+        while self.progress() < 1:
+            batch = next(batches)
+            after_step(batch, self.step(batch.pixels))
+        self.accelerator.wait_for_everyone()
+
+    def progress(self) -> float:
+        """Share of the budget that is spent, at least 1 when it is; the same in all processes."""
+        self.spent = time.monotonic() - self._since
+        if self.budget.steps is not None:
+            return self.step_number / self.budget.steps
+        if self.accelerator.num_processes > 1:
+            clock = torch.tensor([self.spent], dtype=torch.float64, device=self.device)
+            self.spent = broadcast(clock).item()
+        return self.spent / self.budget.seconds
+
+    def step(self, pixels: Tensor) -> dict[str, Tensor]:
+        """One turn of every phase that has begun, on uint8 (N, 3, H, W).
+
+        Returns:
+            Curves by name, detached scalars still on the device.
+        """
+        torch.manual_seed(self._step_seed())
+        progress = self.progress()
+        phases = [p for p in self.task.phases if self.step_number >= p.first_step]
+        self._let_learn({phase.name for phase in phases})
+        pixels = pixels.to(self.device, non_blocking=True).contiguous(memory_format=self.layout)
+        state = self.task.forward(pixels, {phase.name for phase in phases})
+        curves: dict[str, Tensor] = {}
+        for phase in phases:
+            self._let_learn({phase.name})
+            curves |= self._turn(phase, state, progress)
+            if self.ema and phase.name == self.task.exported:
+                self.ema.update(self.task.plain(phase.name))
+        self.step_number += 1
+        return curves
+
+    def _turn(self, phase: Phase, state: Any, progress: float) -> dict[str, Tensor]:
+        losses = self.task.losses(phase.name, state)
+        phase.optimizer.zero_grad()
+        self.accelerator.backward(losses.total)
+        parameters = self.task.modules[phase.name].parameters()
+        norm = self.accelerator.clip_grad_norm_(parameters, self.config.clip or math.inf)
+        factor = rate_factor(self.config.schedule, progress, self.step_number - phase.first_step)
+        for group, top in zip(
+            phase.optimizer.param_groups, self._top_rates[phase.name], strict=True
+        ):
+            group["lr"] = top * factor
+        phase.optimizer.step()
+        curves = {
+            **losses.curves,
+            "gradient_norm": norm,
+            "learning_rate": torch.tensor(group["lr"]),
+        }
+        return {f"{phase.name}/{name}": value for name, value in curves.items()}
+
+    def _let_learn(self, names: set[str]) -> None:
+        for name, module in self.task.modules.items():
+            module.requires_grad_(name in names)
+
+    def _step_seed(self) -> int:
+        place = (self.config.seed, self.accelerator.process_index, self.step_number)
+        return int(np.random.SeedSequence(place).generate_state(1, np.uint64)[0] >> 1)
+
+    @property
+    def exported(self) -> nn.Module:
+        """The network for use: the averaged one if there is one."""
+        return self.ema.module if self.ema else self.task.plain(self.task.exported)
+
+    @torch.no_grad()
+    def predict(self, x: Tensor) -> Tensor:
+        """The exported network's output, float32, computed as in training but in eval mode."""
+        network = self.exported.eval()
+        with self.accelerator.autocast():
+            return network(x.contiguous(memory_format=self.layout)).float()
+
+    def validate(self, pixels: Tensor) -> Any:
+        """The task's validation of the exported network on uint8 (N, 3, S, S)."""
+        with torch.no_grad():
+            result = self.task.validate(self.predict, pixels.to(self.device))
+        self.task.train_mode()
+        return result
+
+    def state_dict(self) -> dict[str, Any]:
+        """Tensors and plain values that ``load_state_dict`` goes on from."""
+        return {
+            "step": self.step_number,
+            "spent": self.spent,
+            "modules": {name: self.task.plain(name).state_dict() for name in self.task.modules},
+            "optimizers": {p.name: p.optimizer.state_dict() for p in self.task.phases},
+            "ema": self.ema.state_dict() if self.ema else None,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from another engine's ``state_dict`` of the same task and settings."""
+        self.step_number, self.spent = state["step"], state["spent"]
+        for name, values in state["modules"].items():
+            self.task.plain(name).load_state_dict(values)
+        for phase in self.task.phases:
+            phase.optimizer.load_state_dict(state["optimizers"][phase.name])
+        if self.ema:
+            self.ema.load_state_dict(state["ema"])
+
+
+class ExponentialMovingAverage:
+    """Averaged copy of a network's weights, with its buffers carried along.
+
+    The decay rises as (1 + n) / (10 + n) up to the given one, so that an average over few
+    updates does not consist of the weights that it began with.
+    """
+
+    def __init__(self, module: nn.Module, decay: float) -> None:
+        self.module = copy.deepcopy(module).eval().requires_grad_(False)
+        self.decay = decay
+        self.updates = 0
+
+    @torch.no_grad()
+    def update(self, module: nn.Module) -> None:
+        self.updates += 1
+        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        averaged: list[Tensor] = list(self.module.parameters())
+        current: list[Tensor] = list(module.parameters())
+        torch._foreach_lerp_(averaged, current, 1 - decay)
+        for mine, theirs in zip(self.module.buffers(), module.buffers(), strict=True):
+            mine.copy_(theirs)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"updates": self.updates, "module": self.module.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.updates = state["updates"]
+        self.module.load_state_dict(state["module"])
+
+
+def rate_factor(schedule: ScheduleConfig, progress: float, own_step: int) -> float:
+    """Share of the top learning rate.
+
+    Args:
+        schedule: warm-up and course.
+        progress: share of the whole budget that is spent.
+        own_step: steps that the phase has behind it.
+    """
+    warmup = min(1.0, (own_step + 1) / (schedule.warmup_steps + 1))
+    if schedule.name == "constant":
+        return warmup
+    return warmup * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
+
+
+def make_accelerator(device: str = "auto", precision: str = "auto") -> Accelerator:
+    """Accelerate's view of the hardware.
+
+    Args:
+        device: ``auto`` or ``cpu``.
+        precision: ``auto`` (bf16 where it is computed in hardware), ``bf16`` or ``float32``.
+    """
+    cpu = device == "cpu" or not torch.accelerator.is_available()
+    if precision == "auto":
+        precision = "bf16" if _computes_in_bf16(cpu) else "float32"
+    # Accelerate keeps one precision a process; networks trained one after another may differ.
+    AcceleratorState._reset_state()
+    return Accelerator(cpu=cpu, mixed_precision="bf16" if precision == "bf16" else "no")
+
+
+def _computes_in_bf16(cpu: bool) -> bool:
+    """Whether bf16 is computed, not imitated, which would be slower than float32."""
+    if cpu:
+        return torch.cpu._is_avx512_bf16_supported()
+    return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)

@@ -1,0 +1,249 @@
+"""What is learned: how a batch of pixels becomes input, target and losses.
+
+A task knows colour and losses; the engine knows neither. It lists its phases, runs the shared
+forward pass once a batch, and returns for each phase a loss and the numbers worth a curve.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from pix2color import color, images
+from pix2color.config import GanRecipe
+from pix2color.losses import ADVERSARIAL, DECISION, l1
+from pix2color.metrics import picture_scores
+from pix2color.models import Generator
+
+_GENERATOR, _DISCRIMINATOR = "generator", "discriminator"
+_VALIDATION_BATCH = 8
+_SAMPLE_ROWS = 6
+_CURVES = (
+    *("psnr", "psnr_gray", "ssim", "ssim_gray", "delta_e", "delta_e_gray"),
+    "colorfulness_ratio",
+)
+
+
+@dataclass
+class Phase:
+    """One network's turn within a step.
+
+    Attributes:
+        name: of the network in the task's ``modules``.
+        optimizer: of that network.
+        first_step: the phase is skipped before it.
+    """
+
+    name: str
+    optimizer: Optimizer
+    first_step: int = 0
+
+
+@dataclass
+class Losses:
+    """``total`` is what is minimised; ``curves`` are scalars to be logged, detached."""
+
+    total: Tensor
+    curves: dict[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass
+class Validation:
+    """Scores over the validation photos, and rows of pictures for people to look at."""
+
+    scores: dict[str, float]
+    samples: np.ndarray  # uint8 (3, H, W)
+
+
+class Task(ABC):
+    """Interface between the engine and what is learned.
+
+    Attributes:
+        modules: network by name; the engine puts its prepared ones in their place.
+        phases: the order of turns within a step.
+        exported: name of the network that is averaged, validated and exported.
+    """
+
+    modules: dict[str, nn.Module]
+    phases: list[Phase]
+    exported: str
+
+    @abstractmethod
+    def forward(self, pixels: Tensor, learning: set[str]) -> Any:
+        """The state that the phases of a step share, from uint8 (N, 3, H, W)."""
+
+    @abstractmethod
+    def losses(self, phase: str, state: Any) -> Losses:
+        """The losses of one phase."""
+
+    @abstractmethod
+    def train_mode(self) -> None:
+        """Put every network into the mode it trains in."""
+
+    @abstractmethod
+    def validate(self, predict: Callable[[Tensor], Tensor], pixels: Tensor) -> Validation:
+        """Score the exported network on uint8 (N, 3, S, S); ``predict`` runs it."""
+
+    def plain(self, name: str) -> nn.Module:
+        """A network without the wrapper of distributed training, for use while it is frozen."""
+        module = self.modules[name]
+        if isinstance(module, nn.parallel.DistributedDataParallel):
+            module = module.module
+        assert isinstance(module, nn.Module)
+        return module
+
+
+class RegressionTask(Task):
+    """L → ab with L1 (stage one)."""
+
+    exported = _GENERATOR
+
+    def __init__(
+        self, generator: Generator, optimizer: Optimizer, *, freeze_batchnorm: bool = False
+    ) -> None:
+        self.modules = {_GENERATOR: generator}
+        self.phases = [Phase(_GENERATOR, optimizer)]
+        self.freeze_batchnorm = freeze_batchnorm
+
+    def forward(self, pixels: Tensor, learning: set[str]) -> ColorState:
+        L, ab = color.encode(pixels)
+        if _GENERATOR in learning:
+            return ColorState(L, ab, self.modules[_GENERATOR](L))
+        with torch.no_grad():
+            return ColorState(L, ab, self.plain(_GENERATOR)(L))
+
+    def losses(self, phase: str, state: ColorState) -> Losses:
+        loss = l1(state.prediction, state.ab)
+        return Losses(loss, {"l1": loss.detach()})
+
+    def validate(self, predict: Callable[[Tensor], Tensor], pixels: Tensor) -> Validation:
+        """PSNR, SSIM, ΔE00 and the colourfulness ratio, and the same of the gray pictures."""
+        scores: list[dict[str, Tensor]] = []
+        rows: list[list[np.ndarray]] = []
+        for batch in pixels.split(_VALIDATION_BATCH):
+            L, true_ab = color.encode(batch)
+            truth = batch / 255
+            versions = {"": predict(L), "_gray": torch.zeros_like(true_ab)}
+            rgb = {name: color.decode(L, ab) for name, ab in versions.items()}
+            scores.append(
+                {
+                    measure + name: value
+                    for name, picture in rgb.items()
+                    for measure, value in picture_scores(picture, truth).items()
+                }
+            )
+            for pictures in zip(rgb["_gray"], rgb[""], truth, strict=True):
+                rows.append([(p * 255).round().byte().cpu().numpy() for p in pictures])
+        mean = {name: torch.cat([s[name] for s in scores]).mean().item() for name in scores[0]}
+        mean["colorfulness_ratio"] = mean["colorfulness"] / mean["true_colorfulness"]
+        return Validation(
+            {name: mean[name] for name in _CURVES}, images.in_rows(rows[:_SAMPLE_ROWS])
+        )
+
+    def train_mode(self) -> None:
+        for module in self.modules.values():
+            module.train()
+        if self.freeze_batchnorm:
+            for layer in self.modules[_GENERATOR].modules():
+                if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+                    layer.eval()
+
+
+class AdversarialTask(RegressionTask):
+    """L1 and the judgement of a discriminator that sees L beside ab (stage two).
+
+    The discriminator's turn comes first; both judge the same prediction.
+
+    Args:
+        generator: predicts ab; its ``ab_stride`` says how coarse that is.
+        discriminator: (N, 3, h, w) to logits.
+        optimizers: generator's, discriminator's.
+        recipe: loss, λ, warm-up of the critic, and how the discriminator looks.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        discriminator: nn.Module,
+        optimizers: tuple[Optimizer, Optimizer],
+        recipe: GanRecipe,
+    ) -> None:
+        super().__init__(generator, optimizers[0], freeze_batchnorm=recipe.freeze_batchnorm)
+        self.modules[_DISCRIMINATOR] = discriminator
+        self.phases = [
+            Phase(_DISCRIMINATOR, optimizers[1]),
+            Phase(_GENERATOR, optimizers[0], first_step=recipe.critic_warmup_steps),
+        ]
+        self.criterion, self.decision = ADVERSARIAL[recipe.loss], DECISION[recipe.loss]
+        self.l1_weight = recipe.l1_weight
+        self.resolution = recipe.discriminator.resolution
+        self.passes = recipe.discriminator.passes
+        self.ab_stride = generator.ab_stride
+
+    def losses(self, phase: str, state: ColorState) -> Losses:
+        if phase == _GENERATOR:
+            return self._generator_losses(state)
+        return self._discriminator_losses(state)
+
+    def _generator_losses(self, state: ColorState) -> Losses:
+        fidelity = l1(state.prediction, state.ab)
+        logits = self.plain(_DISCRIMINATOR)(self._seen(state.L, state.prediction))
+        adversarial = self.criterion(logits, real=True, for_generator=True)
+        return Losses(
+            self.l1_weight * fidelity + adversarial,
+            {"l1": fidelity.detach(), "adversarial": adversarial.detach()},
+        )
+
+    def _discriminator_losses(self, state: ColorState) -> Losses:
+        real = self._seen(state.L, band_limited(state.ab, self.ab_stride))
+        fake = self._seen(state.L, state.prediction.detach())
+        discriminator = self.modules[_DISCRIMINATOR]
+        if self.passes == "joint":
+            on_real, on_fake = discriminator(torch.cat([real, fake])).chunk(2)
+        else:
+            on_real, on_fake = discriminator(real), discriminator(fake)
+        loss_real, loss_fake = (
+            self.criterion(on_real, real=True),
+            self.criterion(on_fake, real=False),
+        )
+        return Losses(
+            (loss_real + loss_fake) / 2,
+            {
+                "real": loss_real.detach(),
+                "fake": loss_fake.detach(),
+                "accuracy_real": (on_real > self.decision).float().mean(),
+                "accuracy_fake": (on_fake <= self.decision).float().mean(),
+            },
+        )
+
+    def _seen(self, L: Tensor, ab: Tensor) -> Tensor:
+        seen = torch.cat([L, ab], dim=1)
+        return F.avg_pool2d(seen, 2) if self.resolution == "half" else seen
+
+
+@dataclass
+class ColorState:
+    """``L`` (N, 1, H, W), the true ``ab`` and the predicted one, (N, 2, H, W)."""
+
+    L: Tensor
+    ab: Tensor
+    prediction: Tensor
+
+
+def band_limited(ab: Tensor, stride: int) -> Tensor:
+    """The true ab as blurred as a generator's that predicts it at 1/``stride`` of the size.
+
+    Without this the discriminator tells real from fake by sharpness and learns no colour.
+    """
+    if stride == 1:
+        return ab
+    small = F.avg_pool2d(ab, stride, ceil_mode=True, count_include_pad=False)
+    return F.interpolate(small, ab.shape[2:], mode="bilinear", align_corners=False)

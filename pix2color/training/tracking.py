@@ -1,0 +1,88 @@
+"""Where a run's numbers and pictures go: TensorBoard and ``metrics.jsonl``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from torch.utils.tensorboard import SummaryWriter
+from torch.utils.tensorboard.summary import hparams
+
+from pix2color import images
+from pix2color.config import Recipe, dump_recipe
+
+HPARAM_METRICS = ("val/psnr", "val/ssim", "val/delta_e", "val/colorfulness_ratio")
+
+
+class Tracker:
+    """Writes curves, sample pictures and the recipe into a run folder.
+
+    Args:
+        run: the run folder.
+        first_step: step that the run goes on from; what was written after it, by a process
+            that was killed before its next checkpoint, is taken back.
+    """
+
+    def __init__(self, run: Path, recipe: Recipe, *, first_step: int = 0) -> None:
+        self.run = run
+        self._jsonl_path = run / "metrics.jsonl"
+        _drop_after(self._jsonl_path, first_step)
+        self._jsonl = self._jsonl_path.open("a", encoding="utf-8")
+        # TensorBoard discards older points from purge_step on: no zigzag.
+        self._board = SummaryWriter(str(run), purge_step=first_step + 1 if first_step else None)
+        if not first_step:
+            self._write_recipe(recipe)
+
+    def scalars(self, step: int, values: dict[str, float]) -> None:
+        """One point on each named curve."""
+        for name, value in values.items():
+            self._board.add_scalar(name, value, step)
+        self._jsonl.write(json.dumps({"step": step, **values}) + "\n")
+        self._jsonl.flush()
+
+    def samples(self, step: int, pictures: np.ndarray) -> None:
+        """A grid of pictures, uint8 (3, H, W), for TensorBoard and as a file in ``samples/``."""
+        self._board.add_image("gray | prediction | truth", pictures, step)
+        self._board.flush()
+        images.write(
+            self.run / "samples" / f"step-{step:08d}.jpg", images.from_array(pictures), quality=90
+        )
+
+    def close(self) -> None:
+        self._jsonl.close()
+        self._board.close()
+
+    def _write_recipe(self, recipe: Recipe) -> None:
+        text = dump_recipe(recipe)
+        self._board.add_text("recipe", "\n".join("    " + line for line in text.splitlines()))
+        flat = {k: v for k, v in _flat(recipe.model_dump(mode="json")) if v is not None}
+        plain = {k: v if isinstance(v, (bool, int, float)) else str(v) for k, v in flat.items()}
+        # add_hparams() would open a second run folder; these summaries belong to this one.
+        for summary in hparams(plain, dict.fromkeys(HPARAM_METRICS, 0.0)):
+            self._board._get_file_writer().add_summary(summary)
+
+
+def _flat(tree: dict, prefix: str = "") -> list[tuple[str, object]]:
+    pairs = []
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            pairs += _flat(value, f"{prefix}{key}.")
+        else:
+            pairs.append((prefix + key, value))
+    return pairs
+
+
+def _drop_after(jsonl: Path, step: int) -> None:
+    """Remove the lines past ``step``, and a half-written last one."""
+    if not jsonl.exists():
+        return
+    kept = []
+    for line in jsonl.read_text(encoding="utf-8").splitlines():
+        try:
+            if json.loads(line)["step"] <= step:
+                kept.append(line + "\n")
+        except json.JSONDecodeError:
+            continue
+    with images.replacing(jsonl) as temporary:
+        temporary.write_text("".join(kept), encoding="utf-8")
