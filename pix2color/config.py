@@ -75,7 +75,7 @@ class DataConfig(Section):
     """Side of the square that the network is trained on, in pixels."""
     shape: Literal["crop", "squash"] = "crop"
     """Random crops of unchanged aspect, or the whole photo squashed to a square."""
-    min_scale: Annotated[float, Field(gt=0, le=1)] = 0.6
+    min_scale: Annotated[float, Field(gt=0, le=1)] = 0.4
     """Smallest side of a random crop, as a share of the photo's short side."""
     flip: bool = True
     """Mirror half of the pictures."""
@@ -196,15 +196,20 @@ class PretrainRecipe(Recipe):
     """Stage one: L1 on L → ab."""
 
     task: Literal["pretrain"] = "pretrain"
+    """The command that runs this recipe."""
     optimizer: OptimizerConfig = OptimizerConfig(lr=1e-3, options={"weight_decay": 0.01})
+    """The generator's optimizer."""
     freeze_batchnorm: bool = False
+    """Keep the generator's BatchNorm statistics as they are."""
     budget: BudgetConfig = BudgetConfig(epochs=30)
+    """How long to train."""
 
 
 class GanRecipe(Recipe):
     """Stage two: L1 and an adversarial loss."""
 
     task: Literal["train-gan"] = "train-gan"
+    """The command that runs this recipe."""
     init: Path | None = None
     """Run or model file of the generator to start from (``--init``)."""
     loss: Literal["hinge", "vanilla", "lsgan"] = "hinge"
@@ -214,15 +219,21 @@ class GanRecipe(Recipe):
     critic_warmup_steps: Whole = 120
     """Steps in which only the discriminator learns, the generator standing still."""
     discriminator: DiscriminatorConfig = DiscriminatorConfig()
+    """The discriminator."""
     optimizer: OptimizerConfig = OptimizerConfig(
         name="Adam", lr=1e-4, options={"betas": [0.0, 0.9]}
     )
+    """The generator's optimizer."""
     discriminator_optimizer: OptimizerConfig = OptimizerConfig(
         name="Adam", lr=4e-4, options={"betas": [0.0, 0.9]}
     )
     """The discriminator's optimizer."""
     freeze_batchnorm: bool = True
+    """Keep the generator's BatchNorm statistics as pretrained."""
+    clip: Positive | None = None
+    """Largest norm of a network's gradient; null: only measured."""
     budget: BudgetConfig = BudgetConfig(epochs=10)
+    """How long to train."""
 
 
 RECIPES: dict[str, type[PretrainRecipe] | type[GanRecipe]] = {

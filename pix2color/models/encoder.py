@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 import pix2color.models.torchvision_ops  # noqa: F401  (before torchvision)
 from pix2color.errors import MissingPathError, ModelError
+from pix2color.models.pickles import load_tensors
 
 # isort: split
 from torchvision.models import ResNet, ResNet18_Weights, resnet18
@@ -53,12 +52,12 @@ def _state_dict(weights: str) -> dict[str, Tensor]:
         raise MissingPathError(
             f"encoder_weights: {weights} is no file; use none, imagenet or the path of one"
         )
-    try:
-        if path.suffix == ".safetensors":
+    if path.suffix == ".safetensors":
+        try:
             return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, SafetensorError, pickle.UnpicklingError) as error:
-        raise ModelError(f"{path}: not a file of tensors alone, so it is not loaded") from error
+        except SafetensorError as error:
+            raise ModelError(f"{path}: no safetensors file, or damaged") from error
+    state = load_tensors(path)
     return state.get("state_dict", state) if isinstance(state, dict) else {}
 
 

@@ -7,7 +7,6 @@ written under a temporary name and renamed, and read with ``weights_only=True``.
 from __future__ import annotations
 
 import os
-import pickle
 import shutil
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import torch
 
 from pix2color.errors import ModelError
+from pix2color.models.pickles import load_tensors
 
 _FILE = "state.pt"
 
@@ -51,14 +51,10 @@ def load_newest(folder: Path) -> dict[str, Any]:
         raise ModelError(
             f"{folder}: no checkpoint to go on from; the run ended before its first one, start anew"
         )
-    file = places[-1] / _FILE
     try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise ModelError(
-            f"{file}: damaged; delete the folder {places[-1]} to go on from the one before"
-        ) from error
-    return state
+        return load_tensors(places[-1] / _FILE)
+    except ModelError as error:
+        raise ModelError(f"{error}; delete its folder to go on from the one before") from error
 
 
 def _all(folder: Path) -> list[Path]:

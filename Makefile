@@ -1,0 +1,50 @@
+# Everything here sets up what it needs in $(VENV); Python 3.11 or later is all it asks for.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+DEMO := demo
+
+.PHONY: help demo test lint bench clean
+
+help:
+	@echo "make demo   train briefly on a few photos and colour some"
+	@echo "make test   linters and tests"
+	@echo "make lint   linters alone"
+	@echo "make bench  speed, as ratios to the tutorial's step"
+	@echo "make clean  remove what demo made"
+
+$(READY): setup.cfg pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+demo: $(READY)
+	rm -rf $(DEMO)
+	$(BIN)/python assets/photos.py $(DEMO)/photos
+	$(BIN)/pix2color pretrain --config configs/tiny.yaml --data $(DEMO)/photos \
+	    --max-minutes 2 --name pretrained --runs-dir $(DEMO)/runs
+	$(BIN)/pix2color train-gan --config configs/tiny.yaml --data $(DEMO)/photos \
+	    --init $(DEMO)/runs/pretrained --set critic_warmup_steps=50 \
+	    --max-minutes 1.5 --name gan --runs-dir $(DEMO)/runs
+	$(BIN)/pix2color colorize assets/samples --model $(DEMO)/runs/gan --out $(DEMO)/colour
+	$(BIN)/pix2color evaluate --model $(DEMO)/runs/gan --data $(DEMO)/photos \
+	    --sheet $(DEMO)/contact-sheet.png
+	@echo
+	@echo "Open $(DEMO)/contact-sheet.png: gray | ours | truth (learnt by heart from these photos)."
+	@echo "Open $(DEMO)/colour/: assets/samples/ in colour."
+	@echo "Curves: $(BIN)/tensorboard --logdir $(DEMO)/runs"
+
+test: lint
+	$(BIN)/pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(READY)
+	$(BIN)/python benchmarks/train_step.py
+
+clean:
+	rm -rf $(DEMO)

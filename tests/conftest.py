@@ -1,0 +1,98 @@
+"""Photos and a trained run that tests share; all of it from pictures inside scikit-image."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from skimage import data
+
+ROOT = Path(__file__).parent.parent
+
+# Settings that make a real training short: a small square, few pictures, one process.
+QUICK = [
+    "data.crop=32",
+    "data.batch_size=4",
+    "data.workers=0",
+    "data.val_fraction=0",
+    "schedule.warmup_steps=2",
+    "precision=float32",
+    "log_every=1",
+]
+
+
+def settings(*pairs: str) -> list[str]:
+    return [word for pair in pairs for word in ("--set", pair)]
+
+
+def pix2color(*words: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the real command line in a process of its own."""
+    command = [sys.executable, "-m", "pix2color", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=300)
+
+
+def one_line(result: subprocess.CompletedProcess[str], code: int) -> str:
+    """The error of a command that failed as it should: its exit code, one line, no traceback."""
+    assert result.returncode == code, result.stderr
+    lines = result.stderr.strip().splitlines()
+    assert len(lines) == 1, result.stderr
+    assert lines[0].startswith("error: ")
+    return lines[0]
+
+
+def colour_photos() -> dict[str, np.ndarray]:
+    """uint8 (H, W, 3) by name."""
+    return {
+        "astronaut": data.astronaut(),
+        "chelsea": data.chelsea(),
+        "coffee": data.coffee(),
+        "rocket": data.rocket(),
+    }
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with 24 colour photographs of 96 to 128 pixels, two levels deep."""
+    folder = tmp_path_factory.mktemp("photos")
+    for name, pixels in colour_photos().items():
+        (folder / name).mkdir()
+        picture = Image.fromarray(pixels)
+        for i in range(6):
+            left, top = 30 * i, 20 * i
+            crop = picture.crop((left, top, left + 256, top + 192)).resize((128, 96))
+            crop.save(folder / name / f"{i}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pretrained(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of stage one: a few real steps."""
+    runs = tmp_path_factory.mktemp("runs")
+    result = pix2color(
+        *("pretrain", "--data", photos, "--max-steps", 6, "--name", "l1", "--runs-dir", runs),
+        *settings(
+            *QUICK, "data.val_fraction=0.3", "validation.size=64", "validation.every_steps=3"
+        ),
+    )
+    assert result.returncode == 0, result.stderr
+    return Path(result.stdout.strip())
+
+
+@pytest.fixture
+def write_photo(tmp_path: Path) -> Callable[..., Path]:
+    """Save a small colour photo, or the picture given, under a name in the test's folder."""
+
+    def write(name: str, picture: Image.Image | None = None, **options: object) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if picture is None:
+            picture = Image.fromarray(data.chelsea()).resize((60, 40))
+        picture.save(path, **options)
+        return path
+
+    return write

@@ -1,0 +1,136 @@
+"""A run that was killed goes on as if nothing had happened: real processes, bit for bit."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import QUICK, one_line, pix2color, settings
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+STEPS, KILLED_AFTER = 20, 12
+SETTINGS = [*QUICK, "data.crop=64", "checkpoint.every_steps=10", "data.val_fraction=0.3"]
+SETTINGS += ["validation.size=32", "validation.every_steps=7", "critic_warmup_steps=4"]
+
+
+def command(task: str, photos: Path, init: Path, runs: Path, name: str) -> list[str]:
+    chosen = [s for s in SETTINGS if task == "train-gan" or not s.startswith("critic")]
+    start = ["--init", init] if task == "train-gan" else []
+    words = [task, *start, "--data", photos, "--max-steps", STEPS, "--name", name]
+    return [*map(str, words), "--runs-dir", str(runs), *settings(*chosen)]
+
+
+def last_step(run: Path) -> int:
+    path = run / "metrics.jsonl"
+    lines = path.read_text().splitlines() if path.exists() else []
+    return json.loads(lines[-1])["step"] if lines else 0
+
+
+def kill_midway(words: list[str], run: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pix2color", *words],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 120
+    while last_step(run) < KILLED_AFTER and time.monotonic() < deadline:
+        assert process.poll() is None, "ended before it could be killed"
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert KILLED_AFTER <= last_step(run) < STEPS
+
+
+def flat(state: object, prefix: str = "") -> dict[str, object]:
+    if isinstance(state, dict):
+        pairs = [flat(v, f"{prefix}/{k}") for k, v in state.items()]
+    elif isinstance(state, (list, tuple)):
+        pairs = [flat(v, f"{prefix}/{i}") for i, v in enumerate(state)]
+    else:
+        return {prefix: state}
+    return {k: v for pair in pairs for k, v in pair.items()}
+
+
+def final_state(run: Path) -> dict[str, object]:
+    path = run / "checkpoints" / f"step-{STEPS:08d}" / "state.pt"
+    state = flat(torch.load(path, weights_only=True))
+    state.pop("/engine/spent")  # seconds by the clock
+    return state
+
+
+@pytest.fixture(scope="module", params=["pretrain", "train-gan"])
+def two_runs(request, photos, pretrained, tmp_path_factory):
+    """The same recipe, undisturbed, and killed after the checkpoint of step 10."""
+    runs = tmp_path_factory.mktemp(request.param)
+    words = [command(request.param, photos, pretrained, runs, n) for n in ("whole", "killed")]
+    whole = pix2color(*words[0])
+    assert whole.returncode == 0, whole.stderr
+    kill_midway(words[1], runs / "killed")
+    resumed = pix2color("--", request.param, "--resume", runs / "killed", "--workers", 2)
+    assert resumed.returncode == 0, resumed.stderr
+    assert "from step 10" in resumed.stderr
+    return runs / "whole", runs / "killed"
+
+
+def test_everything_is_equal_bit_for_bit(two_runs):
+    whole, killed = map(final_state, two_runs)
+    assert whole.keys() == killed.keys()
+    for name, value in whole.items():
+        equal = torch.equal if isinstance(value, torch.Tensor) else (lambda a, b: a == b)
+        assert equal(value, killed[name]), name
+    kinds = {name.split("/")[2] for name in whole if name.startswith("/engine/")}
+    assert kinds == {"step", "modules", "optimizers", "ema"}
+
+
+def test_curves_go_on_without_a_zigzag(two_runs):
+    for run in two_runs:
+        events = EventAccumulator(str(run), size_guidance={"scalars": 0})
+        events.Reload()
+        tag = "generator/l1" if run.parent.name.startswith("pretrain") else "discriminator/real"
+        assert [p.step for p in events.Scalars(tag)] == list(range(1, STEPS + 1))
+        assert [p.step for p in events.Scalars("val/psnr")] == [7, 14, 20]
+    whole, killed = (
+        [json.loads(x) for x in (run / "metrics.jsonl").read_text().splitlines()]
+        for run in two_runs
+    )
+    for a, b in zip(whole, killed, strict=True):
+        a.pop("speed/pictures_per_second", None), b.pop("speed/pictures_per_second", None)
+        assert a == b
+
+
+def test_a_finished_run_can_be_resumed_without_harm(two_runs):
+    before = final_state(two_runs[1])
+    again = pix2color(_task(two_runs[1]), "--resume", two_runs[1])
+    assert again.returncode == 0, again.stderr
+    after = final_state(two_runs[1])
+    assert all(
+        torch.equal(v, after[k]) if isinstance(v, torch.Tensor) else v == after[k]
+        for k, v in before.items()
+    )
+
+
+def test_only_a_run_of_the_same_kind_can_be_resumed(two_runs, tmp_path):
+    other = {"pretrain": "train-gan", "train-gan": "pretrain"}[_task(two_runs[0])]
+    assert _task(two_runs[0]) in one_line(pix2color(other, "--resume", two_runs[0]), 2)
+    assert "no run" in one_line(pix2color("pretrain", "--resume", tmp_path), 2)
+    told = one_line(pix2color(_task(two_runs[0]), "--resume", two_runs[0], "--max-steps", 9), 2)
+    assert "--workers" in told
+
+
+def test_a_damaged_checkpoint_is_named(two_runs, tmp_path):
+    import shutil
+
+    run = tmp_path / "copy"
+    shutil.copytree(two_runs[0], run)
+    newest = sorted((run / "checkpoints").iterdir())[-1] / "state.pt"
+    newest.write_bytes(newest.read_bytes()[:1000])
+    told = one_line(pix2color(_task(run), "--resume", run), 1)
+    assert newest.parent.name in told
+
+
+def _task(run: Path) -> str:
+    return "pretrain" if "task: pretrain" in (run / "config.yaml").read_text() else "train-gan"

@@ -1,0 +1,227 @@
+"""Whole runs, by the real command line."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from conftest import QUICK, one_line, pix2color, settings
+from PIL import Image
+from skimage import data
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from pix2color.models.files import load_model
+
+
+@pytest.fixture(scope="module")
+def gan(pretrained, photos, tmp_path_factory):
+    runs = tmp_path_factory.mktemp("gan")
+    result = pix2color(
+        *("train-gan", "--init", pretrained, "--data", photos, "--runs-dir", runs, "--name", "g"),
+        *("--max-steps", 5),
+        *settings(
+            *QUICK,
+            "data.val_fraction=0.3",
+            "validation.size=64",
+            "validation.every_steps=2",
+            "critic_warmup_steps=2",
+        ),
+    )
+    assert result.returncode == 0, result.stderr
+    return Path(result.stdout.strip())
+
+
+def board(run: Path) -> EventAccumulator:
+    events = EventAccumulator(str(run), size_guidance={"scalars": 0, "images": 0})
+    events.Reload()
+    return events
+
+
+def curve(events: EventAccumulator, tag: str) -> list[int]:
+    return [point.step for point in events.Scalars(tag)]
+
+
+class TestPretrain:
+    def test_the_run_folder_is_complete(self, pretrained):
+        names = {p.name for p in pretrained.iterdir()}
+        assert {
+            "config.yaml",
+            "metrics.jsonl",
+            "samples",
+            "checkpoints",
+            "model.safetensors",
+        } < names
+        assert (pretrained / "checkpoints" / "step-00000006" / "state.pt").is_file()
+        assert not list(pretrained.rglob("*.part"))
+
+    def test_tensorboard_shows_it(self, pretrained):
+        events = board(pretrained)
+        assert curve(events, "generator/l1") == [1, 2, 3, 4, 5, 6]
+        assert curve(events, "val/psnr") == [3, 6]
+        wanted = {"generator/gradient_norm", "generator/learning_rate", "speed/pictures_per_second"}
+        wanted |= {"val/ssim", "val/delta_e", "val/colorfulness_ratio", "val/psnr_gray"}
+        tags = events.Tags()
+        assert wanted < set(tags["scalars"])
+        assert "gray | prediction | truth" in tags["images"]
+        assert "unet-resnet18" in str(events.Tensors("recipe/text_summary"))
+        assert {"_hparams_/experiment", "_hparams_/session_start_info"} <= set(
+            events.summary_metadata
+        )
+
+    def test_sample_pictures_show_gray_prediction_truth(self, pretrained):
+        sheet = Image.open(pretrained / "samples" / "step-00000006.jpg")
+        assert sheet.width == 3 * 64 + 2 * 4
+
+    def test_jsonl_holds_the_same_points(self, pretrained):
+        lines = [json.loads(x) for x in (pretrained / "metrics.jsonl").read_text().splitlines()]
+        assert [x["step"] for x in lines if "generator/l1" in x] == [1, 2, 3, 4, 5, 6]
+
+    def test_the_model_is_the_average_and_knows_its_origin(self, pretrained):
+        model, info = load_model(pretrained)
+        state = torch.load(
+            pretrained / "checkpoints" / "step-00000006" / "state.pt", weights_only=True
+        )
+        average = state["engine"]["ema"]["module"]
+        assert all(torch.equal(v, average[n]) for n, v in model.state_dict().items())
+        assert info.step == 6
+        assert info.recipe["budget"]["max_steps"] == 6
+        assert info.scores["psnr"] > 5
+
+    def test_the_recipe_runs_again(self, pretrained, tmp_path):
+        config = pretrained / "config.yaml"
+        again = pix2color(
+            *("pretrain", "--config", config, "--runs-dir", tmp_path, "--name", "again")
+        )
+        assert again.returncode == 0, again.stderr
+        one, other = (load_model(run)[0].state_dict() for run in (pretrained, tmp_path / "again"))
+        assert all(torch.equal(v, other[n]) for n, v in one.items())
+
+
+class TestGan:
+    def test_both_networks_have_curves(self, gan):
+        events = board(gan)
+        assert curve(events, "discriminator/accuracy_real") == [1, 2, 3, 4, 5]
+        assert curve(events, "discriminator/accuracy_fake") == [1, 2, 3, 4, 5]
+        assert curve(events, "generator/adversarial") == [3, 4, 5]
+        assert curve(events, "val/colorfulness_ratio") == [2, 4, 5]
+        assert {"discriminator/gradient_norm", "discriminator/learning_rate"} < set(
+            events.Tags()["scalars"]
+        )
+
+    def test_it_starts_from_the_model_given(self, gan, pretrained):
+        start, end = (load_model(run)[0].state_dict() for run in (pretrained, gan))
+        assert all(torch.equal(v, end[n]) for n, v in start.items() if "running_" in n)
+        moved = {n for n, v in start.items() if not torch.equal(v, end[n])}
+        assert "head.weight" in moved
+
+    def test_it_keeps_going_without_the_file_that_it_began_with(self, gan):
+        config = yaml.safe_load((gan / "config.yaml").read_text())
+        assert config["model"]["name"] == "unet-resnet18"
+
+
+def test_useless_photos_are_left_out_and_counted(photos, tmp_path):
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    for i, path in enumerate(sorted(photos.rglob("*.png"))[:6]):
+        Image.open(path).save(folder / f"{i}.png")
+    Image.fromarray(data.camera()).save(folder / "gray.jpg")
+    (folder / "broken.jpg").write_bytes(b"no picture")
+    (folder / "notes.txt").write_text("not looked at")
+    clear = Image.fromarray(data.astronaut()).resize((64, 64))
+    clear.putalpha(100)
+    clear.save(folder / "clear.png")
+    result = pix2color(
+        *("pretrain", "--data", folder, "--max-steps", 8, "--name", "r", "--runs-dir", tmp_path),
+        *settings(*QUICK),
+    )
+    assert result.returncode == 0, result.stderr
+    assert "photos left out: 1 broken, 1 gray" in result.stderr
+    listed = (tmp_path / "r" / "left-out.csv").read_text()
+    assert re.search(r"gray\.jpg,gray", listed)
+    assert re.search(r"broken\.jpg,broken", listed)
+
+
+def test_minutes_are_a_budget(photos, tmp_path):
+    result = pix2color(
+        *("pretrain", "--data", photos, "--max-minutes", 0.05, "--name", "m"),
+        *("--runs-dir", tmp_path, *settings(*QUICK)),
+    )
+    assert result.returncode == 0, result.stderr
+    events = board(tmp_path / "m")
+    rates = [p.value for p in events.Scalars("generator/learning_rate")]
+    assert rates[-1] < max(rates) / 4  # the schedule followed the clock
+
+
+class TestWrongUsage:
+    """Each is one line with the right exit code, and nothing is written."""
+
+    @pytest.fixture
+    def runs(self, tmp_path):
+        yield tmp_path / "runs"
+        assert not (tmp_path / "runs").exists()
+
+    def fails(self, code, runs, *words):
+        result = pix2color(*words, "--runs-dir", runs, *settings(*QUICK))
+        return one_line(result, code)
+
+    def test_missing_folder(self, runs):
+        assert "nowhere" in self.fails(2, runs, "pretrain", "--data", "nowhere")
+
+    def test_empty_folder(self, runs, tmp_path):
+        (tmp_path / "empty").mkdir()
+        assert "no photo" in self.fails(1, runs, "pretrain", "--data", tmp_path / "empty")
+
+    def test_folder_of_text(self, runs, tmp_path):
+        (tmp_path / "texts").mkdir()
+        (tmp_path / "texts" / "a.txt").write_text("hello")
+        assert "no photo" in self.fails(1, runs, "pretrain", "--data", tmp_path / "texts")
+
+    def test_text_named_as_photos(self, runs, tmp_path):
+        (tmp_path / "texts").mkdir()
+        for i in range(3):
+            (tmp_path / "texts" / f"{i}.jpg").write_text("hello")
+        told = self.fails(1, runs, "pretrain", "--data", tmp_path / "texts", "--max-steps", 2)
+        assert "cannot be read" in told
+
+    def test_no_data(self, runs):
+        assert "--data" in self.fails(2, runs, "pretrain")
+
+    def test_no_init(self, runs, photos):
+        assert "--init" in self.fails(2, runs, "train-gan", "--data", photos)
+
+    def test_bad_yaml(self, runs, tmp_path):
+        (tmp_path / "c.yaml").write_text("a: [")
+        assert "c.yaml" in self.fails(2, runs, "pretrain", "--config", tmp_path / "c.yaml")
+
+    def test_wrong_setting(self, runs, photos):
+        told = self.fails(2, runs, "pretrain", "--data", photos, "--set", "data.cropp=64")
+        assert "data.crop" in told
+
+    def test_wrong_optimizer_option(self, runs, photos):
+        told = self.fails(
+            2, runs, "pretrain", "--data", photos, "--set", "optimizer.options={beta: 1}"
+        )
+        assert "betas" in told
+
+    def test_two_budgets(self, runs, photos):
+        told = self.fails(2, runs, "pretrain", "--data", photos, "--epochs", 1, "--max-steps", 1)
+        assert "exactly one" in told
+
+    def test_html_as_init(self, runs, photos, tmp_path):
+        (tmp_path / "m.safetensors").write_text("<html>")
+        told = self.fails(
+            1, runs, "train-gan", "--data", photos, "--init", tmp_path / "m.safetensors"
+        )
+        assert "web page" in told
+
+
+def test_a_run_is_never_overwritten(pretrained, photos):
+    before = (pretrained / "model.safetensors").read_bytes()
+    result = pix2color(
+        *("pretrain", "--data", photos, "--name", pretrained.name),
+        *("--runs-dir", pretrained.parent),
+    )
+    assert "--resume" in one_line(result, 2)
+    assert (pretrained / "model.safetensors").read_bytes() == before
