@@ -26,14 +26,14 @@ WARMUP_ROUNDS = 1
 # Name, task, recipe, settings, and the row that it is compared with.
 ROWS = (
     ("tutorial pretrain", "pretrain", "tutorial-pretrain", [], "tutorial pretrain"),
-    ("ours pretrain", "pretrain", "pretrain", [], "tutorial pretrain"),
+    ("ours pretrain", "pretrain", "pretrain", ["precision=bf16"], "tutorial pretrain"),
     ("tutorial GAN", "train-gan", "tutorial-gan", [], "tutorial GAN"),
-    ("ours GAN, D at half", "train-gan", "gan", [], "tutorial GAN"),
+    ("ours GAN, D at half", "train-gan", "gan", ["precision=bf16"], "tutorial GAN"),
     (
         "ours GAN, D at full",
         "train-gan",
         "gan",
-        ["discriminator.resolution=full"],
+        ["precision=bf16", "discriminator.resolution=full"],
         "tutorial GAN",
     ),
 )

@@ -29,16 +29,21 @@ def main() -> None:
     cli(prog_name="pix2color")
 
 
-class _Command(click.Command):
-    """A command whose help starts with its example, and whose errors are one line."""
+class _Exemplary(click.Command):
+    """Its help starts with an example."""
 
     def __init__(self, *args: Any, example: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.example = example
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        formatter.write(f"Example:\n  {self.example}\n\n")
+        lines = "\n  ".join(self.example.splitlines())
+        formatter.write(f"Example:\n  {lines}\n\n")
         super().format_help(ctx, formatter)
+
+
+class _Command(_Exemplary):
+    """A command whose errors are one line."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -46,20 +51,27 @@ class _Command(click.Command):
         except Pix2colorError as error:
             click.echo(f"error: {error}", err=True)
             ctx.exit(error.exit_code)
+        except OSError as error:  # a full disk, a folder that must not be written, …
+            click.echo(f"error: {error.filename or self.name}: {error.strerror or error}", err=True)
+            ctx.exit(Pix2colorError.exit_code)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+class _Group(_Exemplary, click.Group):
+    """The command of commands."""
+
+
+@click.group(
+    cls=_Group,
+    context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
+    example="""\
+pix2color pretrain --data photos/ --name mine --epochs 30
+pix2color train-gan --init runs/mine --data photos/ --name mine-gan --epochs 10
+pix2color colorize old-photos/ --model runs/mine-gan --out colour/
+pix2color evaluate --model runs/mine-gan --data test-photos/""",
+)
 @click.version_option(__version__)
 def cli() -> None:
-    """Colour for black-and-white photographs, and training of one's own colourizer.
-
-    \b
-    Example:
-      pix2color pretrain --data photos/ --name mine --epochs 30
-      pix2color train-gan --init runs/mine --data photos/ --name mine-gan --epochs 10
-      pix2color colorize old-photos/ --model runs/mine-gan --out colour/
-      pix2color evaluate --model runs/mine-gan --data test-photos/
-    """
+    """Colour for black-and-white photographs, and training of one's own colourizer."""
 
 
 _TRAINING_OPTIONS = [
@@ -171,12 +183,12 @@ def _as_settings(options: dict[str, Any]) -> dict[str, Any]:
 @click.option(
     "--render-size",
     type=click.IntRange(32),
-    default=256,
-    help="Short side of what the network looks at, in pixels.",
+    metavar="PIXELS",
+    help="Short side of what the network looks at.  [default: as it was trained]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print every photo's outcome as JSON.")
 def colorize(
-    paths: tuple[Path, ...], model: Path, out: Path, render_size: int, as_json: bool
+    paths: tuple[Path, ...], model: Path, out: Path, render_size: int | None, as_json: bool
 ) -> None:
     """Colour photos: files, and folders recursively.
 
@@ -250,10 +262,15 @@ def evaluate(
     from pix2color.colorizer import Colorizer
     from pix2color.evaluate import evaluate as run
 
+    if sheet and sheet.suffix.lower() != ".png":
+        raise UsageError(f"--sheet {sheet}: a contact sheet is a PNG; let its name end in .png")
+    for path in filter(None, (csv_path, sheet)):
+        if path.is_dir():
+            raise UsageError(f"{path}: is a folder; name a file")
     colorizer = Colorizer.from_file(model)
     result = run(colorizer, list(data), given=given, critic=critic, samples=samples)
+    click.echo(report.to_json(result) if as_json else report.table(result))
     if csv_path:
         report.write_csv(result, csv_path)
     if sheet:
         report.write_contact_sheet(result, sheet)
-    click.echo(report.to_json(result) if as_json else report.table(result))

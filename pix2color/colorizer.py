@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from pix2color import color
 from pix2color.models import Generator
 from pix2color.models.files import ModelInfo, load_model
+from pix2color.models.render import render
 
 _STRIP_PIXELS = 1_000_000
 
@@ -20,19 +20,22 @@ class Colorizer:
     """Colours photos; their own luminance is kept at full size, only colour is added.
 
     Args:
-        generator: in eval mode.
+        generator: predicts ab.
         info: header of its model file.
-        render_size: short side, in pixels, of what the generator looks at.
+        render_size: short side, in pixels, of what the generator looks at; by default the size
+            that it was trained on.
     """
 
-    def __init__(self, generator: Generator, info: ModelInfo, *, render_size: int = 256) -> None:
+    def __init__(
+        self, generator: Generator, info: ModelInfo, *, render_size: int | None = None
+    ) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.generator = generator.to(self.device).eval()
         self.info = info
-        self.render_size = render_size
+        self.render_size = render_size or info.render_size
 
     @classmethod
-    def from_file(cls, run_or_file: Path, *, render_size: int = 256) -> Colorizer:
+    def from_file(cls, run_or_file: Path, *, render_size: int | None = None) -> Colorizer:
         """From a run folder or a model file.
 
         Raises:
@@ -52,33 +55,14 @@ class Colorizer:
             uint8 (3, H, W) of the same L*, within what 8 bits can show.
         """
         photo = torch.from_numpy(rgb)[None].to(self.device)
-        ab = self.predict(color.encode(self._small(photo))[0])
-        return self._decode(photo, ab)[0].cpu().numpy()
+        rows = max(1, _STRIP_PIXELS // photo.shape[3])  # the conversions need much memory
+        L = torch.cat([color.encode(strip)[0] for strip in photo.split(rows, dim=2)], dim=2)
+        ab = self.predict(L)
+        strips = zip(L.split(rows, dim=2), ab.split(rows, dim=2), strict=True)
+        colored = [(color.decode(*strip) * 255).round().to(torch.uint8) for strip in strips]
+        return torch.cat(colored, dim=2)[0].cpu().numpy()
 
     @torch.inference_mode()
     def predict(self, L: Tensor) -> Tensor:
-        """The generator's ab (N, 2, H, W), float32, for ``L`` (N, 1, H, W) in [-1, 1]."""
-        return self.generator(L)
-
-    def _small(self, photo: Tensor) -> Tensor:
-        """The photo at render size; one that is smaller already stays as it is."""
-        height, width = photo.shape[2:]
-        scale = self.render_size / min(height, width)
-        if scale >= 1:
-            return photo
-        size = (max(1, round(height * scale)), max(1, round(width * scale)))
-        pixels = F.interpolate(photo.float(), size, mode="bicubic", antialias=True)
-        return (pixels / 255).clamp(0, 1)
-
-    def _decode(self, photo: Tensor, ab: Tensor) -> Tensor:
-        """ab enlarged under the photo's own L, strip by strip to bound the memory."""
-        height, width = photo.shape[2:]
-        ab = F.interpolate(ab, (height, width), mode="bilinear", align_corners=False)
-        result = torch.empty_like(photo)
-        rows = max(1, _STRIP_PIXELS // width)
-        for top in range(0, height, rows):
-            strip = slice(top, top + rows)
-            L, _ = color.encode(photo[:, :, strip])
-            rgb = color.decode(L, ab[:, :, strip])
-            result[:, :, strip] = (rgb * 255).round().to(torch.uint8)
-        return result
+        """ab (N, 2, H, W), float32, for ``L`` (N, 1, H, W) in [-1, 1]."""
+        return render(self.generator, L, self.render_size)

@@ -24,9 +24,9 @@ def _no_bool(value: Any) -> Any:
     return value
 
 
-Count = Annotated[int, BeforeValidator(_no_bool), Field(ge=1)]
-Whole = Annotated[int, BeforeValidator(_no_bool), Field(ge=0)]
-Positive = Annotated[float, BeforeValidator(_no_bool), Field(gt=0)]
+Count = Annotated[int, BeforeValidator(_no_bool), Field(ge=1, lt=2**63)]
+Whole = Annotated[int, BeforeValidator(_no_bool), Field(ge=0, lt=2**63)]
+Positive = Annotated[float, BeforeValidator(_no_bool), Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, BeforeValidator(_no_bool), Field(ge=0, lt=1)]
 
 
@@ -261,7 +261,6 @@ def load_recipe(
         ConfigError: anything in it is wrong; the message names the key.
     """
     tree = _read_yaml(config) if config else {}
-    source = str(config) if config else "recipe"
     task = task or str(tree.get("task"))
     if task not in RECIPES:
         raise ConfigError(f"{config}: its task is {task!r}; known are {', '.join(RECIPES)}")
@@ -269,15 +268,16 @@ def load_recipe(
         raise ConfigError(
             f"{config}: is a recipe for {tree['task']!r}; run it with: pix2color {tree['task']}"
         )
-    changes: dict[str, Any] = {}
-    for key, value in [_parse_setting(s) for s in settings] + list((flags or {}).items()):
-        if value is not None:
-            _put(changes, key, value)
-    tree = _merged(_merged(RECIPES[task]().model_dump(), tree), changes)
-    try:
-        return RECIPES[task].model_validate(tree)
-    except ValidationError as error:
-        raise ConfigError(f"{source}: {_explain(error, RECIPES[task])}") from error
+    tree = _merged(RECIPES[task]().model_dump(), tree)
+    recipe = _validated(RECIPES[task], tree, f"{config}: ")
+    for changes in (dict(map(_parse_setting, settings)), flags or {}):
+        later: dict[str, Any] = {}
+        for key, value in changes.items():
+            if value is not None:
+                _put(later, key, value)
+        tree = _merged(tree, later)
+        recipe = _validated(RECIPES[task], tree, "")
+    return recipe
 
 
 def dump_recipe(recipe: Recipe) -> str:
@@ -301,7 +301,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         raise MissingPathError(f"{path}: no such recipe")
     try:
         tree = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1})" if mark else ""
         raise ConfigError(f"{path}: not valid YAML{where}; correct it there") from error
@@ -316,7 +316,7 @@ def _parse_setting(setting: str) -> tuple[str, Any]:
         raise ConfigError(f"--set {setting}: write it as key=value, such as data.batch_size=8")
     try:
         return key.strip(), yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"--set {setting}: the value is not valid YAML") from error
 
 
@@ -345,6 +345,15 @@ def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
             value = _merged(below, value)
         result[key] = value
     return result
+
+
+def _validated(
+    kind: type[PretrainRecipe] | type[GanRecipe], tree: dict[str, Any], source: str
+) -> PretrainRecipe | GanRecipe:
+    try:
+        return kind.model_validate(tree)
+    except ValidationError as error:
+        raise ConfigError(source + _explain(error, kind)) from error
 
 
 def _explain(error: ValidationError, recipe: type[Section]) -> str:

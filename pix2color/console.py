@@ -36,6 +36,7 @@ def _bar(label: str, total: float, unit: str) -> Iterator[Progress]:
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
+    start = time.monotonic()
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -47,7 +48,17 @@ def _bar(label: str, total: float, unit: str) -> Iterator[Progress]:
     )
     with Bar(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(label, total=total, note="")
-        yield lambda done, note="": bar.update(task, completed=done, note=note)
+
+        def update(done: float, note: str = "") -> None:
+            bar.update(task, completed=done, note=f"{_rate(done, start, unit)}{note}")
+
+        yield update
+
+
+def _rate(done: float, start: float, unit: str) -> str:
+    """Rate of what is counted; of minutes there is none."""
+    seconds = max(time.monotonic() - start, 1e-9)
+    return "" if unit == "min" else f"{done / seconds:.1f} {unit}/s  "
 
 
 def _lines(label: str, total: float, unit: str) -> Progress:
@@ -60,6 +71,7 @@ def _lines(label: str, total: float, unit: str) -> Progress:
         if elapsed - last < _SECONDS_BETWEEN_LINES and done < total:
             return
         last = elapsed
-        say(f"{label}: {done:.0f}/{total:.0f} {unit} in {elapsed:.0f} s  {note}".rstrip())
+        told = f"{done:.0f}/{total:.0f} {unit} in {elapsed:.0f} s"
+        say(f"{label}: {told}  {_rate(done, start, unit)}{note}".rstrip())
 
     return update

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from pix2color import color, console, metrics
 from pix2color.colorizer import Colorizer
-from pix2color.data.loader import evaluation_batches
+from pix2color.data.loader import default_workers, evaluation_batches
 from pix2color.data.photos import collect
 from pix2color.errors import DataError
 from pix2color.patch_critic import balanced_accuracy
@@ -26,6 +26,7 @@ GRAY = "gray"
 MODEL = "model"
 _BATCH = 8
 _RESAMPLES = 1000
+_KEPT = 400  # at most so many pictures, evenly spread, are held in memory
 # 8-bit luma of Rec. 601, which is what a gray JPEG holds.
 _LUMA = (0.299, 0.587, 0.114)
 
@@ -85,36 +86,38 @@ def evaluate(
     photos = collect(folders)
     rows = {GRAY: _Row(), MODEL: _Row()}
     paths: list[Path] = []
+    kept: list[Tensor] = []  # truths of the pictures that critic and sheet use
+    every = math.ceil(len(photos) / _KEPT)
+    batches = evaluation_batches(
+        photos,
+        size=PROTOCOL_SIZE,
+        batch_size=_BATCH,
+        workers=default_workers(colorizer.device),
+    )
     with console.progress("evaluate", len(photos), "photos") as progress:
-        batches = evaluation_batches(photos, size=PROTOCOL_SIZE, batch_size=_BATCH)
-        truths: list[Tensor] = []
         for pixels, names in batches:
-            pixels = pixels.to(colorizer.device)
-            seen = _gray_file(pixels) if given == "luma" else pixels
-            L, _ = color.encode(seen)
+            chosen = slice(-len(paths) % every, None, every)
+            truth = pixels.to(colorizer.device)
+            L, _ = color.encode(_gray_file(truth) if given == "luma" else truth)
             ab = colorizer.predict(L)
-            rows[MODEL].add(L, ab, pixels)
-            rows[GRAY].add(L, torch.zeros_like(ab), pixels)
-            truths.append(pixels.cpu())
+            rows[MODEL].add(L, ab, truth, chosen)
+            rows[GRAY].add(L, torch.zeros_like(ab), truth, chosen)
+            kept.append(pixels[chosen])
             paths += names
             progress(len(paths))
     if not paths:
         raise DataError(
             f"{folders[0]}: none of {len(photos)} photos has colour; give colour photos"
         )
-    truth = torch.cat(truths)
-    chosen = np.linspace(0, len(paths) - 1, min(samples, len(paths))).round().astype(int)
-    outputs = {name: torch.cat(row.outputs) for name, row in rows.items()}
-    columns = (outputs[GRAY], outputs[MODEL], truth)
+    truths = torch.cat(kept)
+    columns = [rows[GRAY].outputs(), rows[MODEL].outputs(), truths]
+    shown = np.linspace(0, len(truths) - 1, min(samples, len(truths))).round().astype(int)
     return Evaluation(
         photos=len(paths),
         left_out=len(photos) - len(paths),
-        rows={name: row.scores(outputs[name], truth, critic=critic) for name, row in rows.items()},
-        pictures=[
-            {"photo": str(path), **{k: v[i].item() for k, v in rows[MODEL].pictures().items()}}
-            for i, path in enumerate(paths)
-        ],
-        samples=[tuple(column[i].numpy() for column in columns) for i in chosen],
+        rows={name: row.scores(truths, critic=critic) for name, row in rows.items()},
+        pictures=rows[MODEL].by_photo(paths),
+        samples=[tuple(column[i].numpy() for column in columns) for i in shown],
     )
 
 
@@ -122,25 +125,36 @@ class _Row:
     """Collects one line of the table."""
 
     def __init__(self) -> None:
-        self.outputs: list[Tensor] = []
+        self._outputs: list[Tensor] = []
         self._scores: list[dict[str, Tensor]] = []
         self._pooled = metrics.PooledScores()
 
     @torch.inference_mode()
-    def add(self, L: Tensor, ab: Tensor, truth: Tensor) -> None:
+    def add(self, L: Tensor, ab: Tensor, truth: Tensor, kept: slice) -> None:
         rgb = color.decode(L, ab)
         lab, true_rgb = color.rgb_to_lab(rgb), truth / 255
         scores = metrics.picture_scores(rgb, true_rgb)
         scores["delta_l"] = metrics.delta_l(lab, color.to_lab(L, ab))
         self._scores.append({name: value.cpu() for name, value in scores.items()})
         self._pooled.add(lab.cpu(), color.rgb_to_lab(true_rgb).cpu())
-        self.outputs.append((rgb * 255).round().byte().cpu())
+        self._outputs.append((rgb[kept] * 255).round().byte().cpu())
+
+    def outputs(self) -> Tensor:
+        """The pictures kept, uint8 (K, 3, H, W)."""
+        return torch.cat(self._outputs)
 
     def pictures(self) -> dict[str, Tensor]:
         """Every measure that is one number a picture, (N,)."""
         return {name: torch.cat([s[name] for s in self._scores]) for name in self._scores[0]}
 
-    def scores(self, outputs: Tensor, truths: Tensor, *, critic: bool) -> dict[str, Score]:
+    def by_photo(self, paths: list[Path]) -> list[dict[str, Any]]:
+        values = {name: v.tolist() for name, v in self.pictures().items()}
+        return [
+            {"photo": str(path), **{name: v[i] for name, v in values.items()}}
+            for i, path in enumerate(paths)
+        ]
+
+    def scores(self, truths: Tensor, *, critic: bool) -> dict[str, Score]:
         values = {name: v.double().numpy() for name, v in self.pictures().items()}
         colors, true_colors = values.pop("colorfulness"), values.pop("true_colorfulness")
         pooled = self._pooled
@@ -157,7 +171,7 @@ class _Row:
             "washout": Score(pooled.washout()),
             "auc": Score(pooled.auc()),
             "auc_rebalanced": Score(pooled.auc(rebalanced=True)),
-            "critic": Score(balanced_accuracy(outputs, truths) if critic else math.nan),
+            "critic": Score(balanced_accuracy(self.outputs(), truths) if critic else math.nan),
         }
 
 

@@ -27,19 +27,25 @@ def find_photos(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise MissingPathError(f"{folder}: no such folder; name one that holds photos")
-    photos = sorted(
-        Path(parent) / name
-        for parent, folders, names in os.walk(folder, followlinks=True)
-        for name in names
-        if Path(name).suffix.lower() in PHOTO_SUFFIXES and not name.startswith(".")
-        if not any(part.startswith(".") for part in Path(parent).relative_to(folder).parts)
-    )
+    photos, visited = [], set()
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        place = os.path.realpath(parent)
+        if place in visited:  # a link back to where we have been
+            folders.clear()
+            continue
+        visited.add(place)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        photos += [
+            Path(parent) / name
+            for name in names
+            if Path(name).suffix.lower() in PHOTO_SUFFIXES and not name.startswith(".")
+        ]
     if not photos:
         raise DataError(
             f"{folder}: no photo in it or below it; known endings are "
             + " ".join(sorted(PHOTO_SUFFIXES))
         )
-    return photos
+    return sorted(photos)
 
 
 def read(path: Path, *, min_side: int | None = None) -> Image.Image:
@@ -62,7 +68,7 @@ def read(path: Path, *, min_side: int | None = None) -> Image.Image:
                 shrink = min(1.0, min_side / min(file.size))
                 file.draft("RGB", (round(file.width * shrink), round(file.height * shrink)))
             return _as_rgb(ImageOps.exif_transpose(file))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except Exception as error:  # on damaged files Pillow raises whatever comes up
         raise ImageError(f"{path}: cannot be read as a picture ({_reason(error)})") from error
 
 
@@ -84,7 +90,7 @@ def write(path: Path, picture: Image.Image, *, quality: int = 95) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:
             picture.save(temporary, format=file_format, **options)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise ImageError(f"{path}: cannot be written ({_reason(error)})") from error
 
 

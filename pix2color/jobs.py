@@ -56,7 +56,9 @@ def plan(paths: list[Path], out: Path) -> list[tuple[Path, Path]]:
     return pairs
 
 
-def colorize_all(pairs: list[tuple[Path, Path]], model: Path, *, render_size: int) -> list[Outcome]:
+def colorize_all(
+    pairs: list[tuple[Path, Path]], model: Path, *, render_size: int | None
+) -> list[Outcome]:
     """Colour every photo; one that fails is told on stderr and does not stop the others.
 
     Raises:
@@ -72,7 +74,10 @@ def colorize_all(pairs: list[tuple[Path, Path]], model: Path, *, render_size: in
                 images.write(target, images.from_array(colorizer(pixels)))
             except ImageError as error:
                 outcome.error = str(error)
-                console.say(f"failed: {error}")
+            except (MemoryError, RuntimeError) as error:  # torch's word for out of memory
+                outcome.error = f"{photo}: not coloured ({str(error).splitlines()[0]})"
+            if outcome.error:
+                console.say(f"failed: {outcome.error}")
             outcomes.append(outcome)
             progress(len(outcomes))
     return outcomes

@@ -2,8 +2,8 @@
 
 Each function takes a batch and returns one value a picture, except those that pool all
 pixels, which say so. Pictures are RGB (N, 3, H, W) in [0, 1]; Lab is CIE Lab (N, 3, H, W)
-in its own units. Everything is computed in float32 (or the input's float64) and is
-differentiable where that means anything. ``docs/metrics.md`` has the formulas.
+in its own units. Everything is differentiable where that means anything.
+``docs/metrics.md`` has the formulas.
 """
 
 from __future__ import annotations

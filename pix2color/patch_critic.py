@@ -21,7 +21,6 @@ from pix2color.training.engine import Budget, Engine, make_accelerator
 from pix2color.training.tasks import Losses, Phase, Task, Validation
 
 MIN_PICTURES = 20
-MAX_PICTURES = 400
 _STEPS, _BATCH, _LEARNING_RATE, _SEED = 200, 8, 2e-4, 0
 
 
@@ -69,16 +68,17 @@ def balanced_accuracy(outputs: Tensor, truths: Tensor) -> float:
     """
     if len(truths) < MIN_PICTURES:
         return math.nan
-    outputs, truths = outputs[:MAX_PICTURES], truths[:MAX_PICTURES]
     config = EngineConfig(
         seed=_SEED, ema=None, clip=None, schedule=ScheduleConfig(name="constant", warmup_steps=0)
     )
-    engine = Engine(PatchCriticTask(), make_accelerator(), Budget(steps=_STEPS), config)
-    engine.fit(_batches(outputs[::2], truths[::2]), lambda batch, curves: None)
-    right = [
-        ((_verdict(engine, pictures[1::2]) > 0) == real).float().mean().item()
-        for pictures, real in ((truths, True), (outputs, False))
-    ]
+    with torch.random.fork_rng():
+        accelerator = make_accelerator(precision="float32")
+        engine = Engine(PatchCriticTask(), accelerator, Budget(steps=_STEPS), config)
+        engine.fit(_batches(outputs[::2], truths[::2]), lambda batch, curves: None)
+        right = [
+            ((_verdict(engine, pictures[1::2]) > 0) == real).float().mean().item()
+            for pictures, real in ((truths, True), (outputs, False))
+        ]
     return sum(right) / 2
 
 

@@ -7,7 +7,7 @@ import torch
 from skimage import data
 from torch import nn
 
-from pix2color.config import EngineConfig, GanRecipe, ScheduleConfig, load_recipe
+from pix2color.config import EngineConfig, GanRecipe, PretrainRecipe, ScheduleConfig, load_recipe
 from pix2color.models import build_discriminator, build_generator
 from pix2color.training.engine import (
     Budget,
@@ -35,7 +35,8 @@ def pixels(count: int = 2, seed: int = 0) -> torch.Tensor:
 def regression(**config) -> Engine:
     torch.manual_seed(0)
     generator = build_generator("unet-resnet18")
-    task = RegressionTask(generator, torch.optim.SGD(generator.parameters(), lr=0.1))
+    optimizer = torch.optim.SGD(generator.parameters(), lr=0.1)
+    task = RegressionTask(generator, optimizer, PretrainRecipe())
     config = EngineConfig(**{"schedule": STEADY, "ema": None, **config})
     return Engine(task, make_accelerator("cpu", "float32"), Budget(steps=10), config)
 

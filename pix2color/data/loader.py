@@ -21,7 +21,7 @@ from pix2color.config import DataConfig
 from pix2color.data.photos import protocol_square, training_square
 from pix2color.errors import DataError, ImageError
 
-_ATTEMPTS = 50
+_RANDOM_ATTEMPTS = 8
 
 
 @dataclass
@@ -62,11 +62,13 @@ class TrainingPhotos(Dataset[Sample]):
     def __getitem__(self, place: tuple[int, int, int]) -> Sample:
         epoch, position, photo = place
         left_out: dict[str, str] = {}
-        for attempt in range(_ATTEMPTS):
+        for attempt in range(_RANDOM_ATTEMPTS + len(self.photos)):
             # A generator for each attempt: what is known already must not shift the numbers.
             random = np.random.default_rng((self.seed, epoch, position, attempt))
-            if attempt:
+            if 0 < attempt < _RANDOM_ATTEMPTS:
                 photo = int(random.integers(len(self.photos)))
+            elif attempt:  # hardly any is usable: look at each of them
+                photo = (photo + 1) % len(self.photos)
             pixels = self._square(photo, random)
             if pixels is not None:
                 return Sample(pixels, left_out)
@@ -150,8 +152,8 @@ def training_batches(
     for batch in loader:
         if not len(batch.pixels):
             raise DataError(
-                f"{len(batch.left_out)} photos are gray or cannot be read, and no usable one was "
-                f"found among them, such as {next(iter(batch.left_out))}; train on colour photos"
+                f"all {len(batch.left_out)} photos are gray or cannot be read, such as "
+                f"{next(iter(batch.left_out))}; train on colour photos"
             )
         yield batch
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -36,6 +37,8 @@ def split(photos: list[Path], fraction: float) -> tuple[list[Path], list[Path]]:
     Adding, renaming or moving files never moves another one across, and copies of one file
     stay together.
     """
+    if not fraction:
+        return photos, []
     train: list[Path] = []
     val: list[Path] = []
     for photo in photos:
@@ -45,8 +48,11 @@ def split(photos: list[Path], fraction: float) -> tuple[list[Path], list[Path]]:
 
 def content_share(photo: Path) -> float:
     """A number in [0, 1) that the bytes of the file decide, evenly spread."""
-    with photo.open("rb") as file:
-        digest = hashlib.file_digest(file, "blake2b").digest()
+    try:
+        with photo.open("rb") as file:
+            digest = hashlib.file_digest(file, "blake2b").digest()
+    except OSError:  # counted as broken when it is read
+        digest = hashlib.blake2b(os.fsencode(photo)).digest()
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
@@ -68,7 +74,8 @@ def training_square(
     """
     scale = random.uniform(min_scale, 1) if shape == "crop" else 1.0
     across, down, mirrored = random.random(3)
-    picture = images.read(photo, min_side=round(side / scale))
+    # As large as any crop could need: whether a photo is gray must not depend on its crop.
+    picture = images.read(photo, min_side=round(side / min_scale))
     colors = picture_colorfulness(picture)
     if colors < min_colorfulness:
         raise DataError(f"{photo}: gray or nearly so (colourfulness {colors:.1f})")

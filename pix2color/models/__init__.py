@@ -73,4 +73,7 @@ def _build(registry: dict[str, str], name: str, options: dict[str, Any]) -> nn.M
     for option in options:
         if option not in known:
             raise ConfigError(f"{name} has no option {option!r}; it has: {', '.join(known)}")
-    return builder(**options)
+    try:
+        return builder(**options)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{name}: its options {options} do not fit: {error}") from error

@@ -58,7 +58,8 @@ def _state_dict(weights: str) -> dict[str, Tensor]:
         except SafetensorError as error:
             raise ModelError(f"{path}: no safetensors file, or damaged") from error
     state = load_tensors(path)
-    return state.get("state_dict", state) if isinstance(state, dict) else {}
+    state = state.get("state_dict", state) if isinstance(state, dict) else state
+    return state if isinstance(state, dict) else {}
 
 
 def _load(network: ResNet, state: dict[str, Tensor], source: str) -> None:

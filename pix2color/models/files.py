@@ -32,6 +32,7 @@ class ModelInfo:
         options: keywords of its builder.
         recipe: of the run that made it.
         data: what it was trained on.
+        render_size: short side, in pixels, at which it predicts best.
         step: of that run.
         scores: on that run's validation photos.
         version: of pix2color.
@@ -41,6 +42,7 @@ class ModelInfo:
     options: dict[str, Any] = field(default_factory=dict)
     recipe: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
+    render_size: int = 256
     step: int = 0
     scores: dict[str, float] = field(default_factory=dict)
     version: str = __version__

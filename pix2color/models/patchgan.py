@@ -16,17 +16,14 @@ class PatchGAN(nn.Sequential):
     Args:
         norm: ``spectral``, or ``batch`` as published.
         width: channels after the first layer.
-        channels: channels of the input.
     """
 
-    def __init__(
-        self, norm: Literal["spectral", "batch"] = "spectral", width: int = 64, channels: int = 3
-    ) -> None:
+    def __init__(self, norm: Literal["spectral", "batch"] = "spectral", width: int = 64) -> None:
         if norm not in ("spectral", "batch"):
             raise ValueError(f"norm must be 'spectral' or 'batch'. Got {norm!r}")
         batch = norm == "batch"
         layers: list[nn.Module] = []
-        sizes = [channels, width, width * 2, width * 4, width * 8, 1]
+        sizes = [3, width, width * 2, width * 4, width * 8, 1]
         strides = [2, 2, 2, 1, 1]
         for i, stride in enumerate(strides):
             first, last = i == 0, i == len(strides) - 1

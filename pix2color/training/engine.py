@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from pix2color.config import EngineConfig, ScheduleConfig
 from pix2color.data.loader import Batch
+from pix2color.errors import ConfigError
 from pix2color.training.tasks import Phase, Task
 
 
@@ -51,10 +52,12 @@ class Engine:
     ) -> None:
         self.task, self.accelerator, self.budget, self.config = task, accelerator, budget, config
         self.layout = torch.channels_last if config.channels_last else torch.contiguous_format
-        exported = task.modules[task.exported].to(self.accelerator.device)
+        for module in task.modules.values():
+            module.to(accelerator.device).to(memory_format=self.layout)  # type: ignore[call-overload]
+        exported = task.modules[task.exported]
         self.ema = None if config.ema is None else ExponentialMovingAverage(exported, config.ema)
         for phase in task.phases:
-            module = task.modules[phase.name].to(memory_format=self.layout)  # type: ignore[call-overload]
+            module = task.modules[phase.name]
             prepared = self.accelerator.prepare(module, phase.optimizer)
             task.modules[phase.name], phase.optimizer = prepared
         self._top_rates = {
@@ -80,14 +83,40 @@ class Engine:
             after_step(batch, self.step(batch.pixels))
         self.accelerator.wait_for_everyone()
 
+    def try_out(self, pixels: Tensor) -> None:
+        """Run every network and loss once, without learning, on uint8 (N, 3, H, W).
+
+        Raises:
+            ConfigError: the networks do not fit each other or the size of the pictures.
+        """
+        for module in self.task.modules.values():
+            module.eval()
+        try:
+            with torch.no_grad():
+                state = self.task.forward(pixels.to(self.device), set())
+                for phase in self.task.phases:
+                    self.task.losses(phase.name, state)
+        except RuntimeError as error:
+            size = " x ".join(map(str, pixels.shape[2:]))
+            reason = str(error).splitlines()[0]
+            raise ConfigError(
+                f"the networks do not fit pictures of {size}; give a larger data.crop, "
+                f"or correct their options ({reason})"
+            ) from error
+        self.task.train_mode()
+
     def progress(self) -> float:
         """Share of the budget that is spent, at least 1 when it is; the same in all processes."""
         self.spent = time.monotonic() - self._since
-        if self.budget.steps is not None:
-            return self.step_number / self.budget.steps
-        if self.accelerator.num_processes > 1:
+        if self.budget.steps is None and self.accelerator.num_processes > 1:
             clock = torch.tensor([self.spent], dtype=torch.float64, device=self.device)
             self.spent = broadcast(clock).item()
+        return self.spent_share()
+
+    def spent_share(self) -> float:
+        """Share of the budget that was spent when last looked at."""
+        if self.budget.steps is not None:
+            return self.step_number / self.budget.steps
         return self.spent / self.budget.seconds
 
     def step(self, pixels: Tensor) -> dict[str, Tensor]:
@@ -232,8 +261,9 @@ def make_accelerator(device: str = "auto", precision: str = "auto") -> Accelerat
     cpu = device == "cpu" or not torch.accelerator.is_available()
     if precision == "auto":
         precision = "bf16" if _computes_in_bf16(cpu) else "float32"
-    # Accelerate keeps one precision a process; networks trained one after another may differ.
-    AcceleratorState._reset_state()
+    # Accelerate keeps one precision a process. A state of its own for each lets networks of
+    # different precision be trained one after another, or in turns.
+    AcceleratorState._shared_state = {}
     return Accelerator(cpu=cpu, mixed_precision="bf16" if precision == "bf16" else "no")
 
 

@@ -6,6 +6,7 @@ import contextlib
 import csv
 import hashlib
 import math
+import os
 import time
 from collections import Counter
 from pathlib import Path
@@ -165,6 +166,7 @@ class RunKeeper:
             "left_out": self.left_out,
             "scores": self.scores,
             "photos": self.fingerprint,
+            "processes": self.order.processes,
         }
         checkpoint.save(
             self.folder / CHECKPOINTS_IN_RUN, engine.step_number, state, keep=recipe.checkpoint.keep
@@ -174,6 +176,7 @@ class RunKeeper:
             options=recipe.model.options,
             recipe=recipe.model_dump(mode="json"),
             data={"photos": self.photos, "fingerprint": self.fingerprint},
+            render_size=recipe.data.crop,
             step=engine.step_number,
             scores=self.scores,
         )
@@ -208,4 +211,4 @@ class _Due:
 
 def _fingerprint(photos: list[Path]) -> str:
     """Of the list of photos, since the order of the epochs hangs on it."""
-    return hashlib.sha256("\n".join(map(str, photos)).encode()).hexdigest()[:16]
+    return hashlib.sha256(b"\n".join(map(os.fsencode, photos))).hexdigest()[:16]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -101,7 +102,7 @@ def build_task(recipe: PretrainRecipe | GanRecipe, generator: Generator) -> Task
     """The task of a recipe: optimizers, losses and, in stage two, a fresh discriminator."""
     optimizer = _optimizer(generator, recipe.optimizer, "optimizer")
     if isinstance(recipe, PretrainRecipe):
-        return RegressionTask(generator, optimizer, freeze_batchnorm=recipe.freeze_batchnorm)
+        return RegressionTask(generator, optimizer, recipe)
     config = recipe.discriminator
     discriminator = build_discriminator(config.name, config.options)
     critic_optimizer = _optimizer(
@@ -126,9 +127,23 @@ def _run(
         rank=accelerator.process_index,
         processes=accelerator.num_processes,
     )
-    engine = Engine(build_task(recipe, generator), accelerator, _budget(recipe, order), recipe)
+    budget = _budget(recipe, order)
+    engine = Engine(build_task(recipe, generator), accelerator, budget, recipe)
+    if isinstance(recipe, GanRecipe) and (budget.steps or math.inf) <= recipe.critic_warmup_steps:
+        raise UsageError(
+            f"critic_warmup_steps: {recipe.critic_warmup_steps} steps of warm-up leave nothing "
+            f"of a budget of {budget.steps} steps; give more, or --set critic_warmup_steps=…"
+        )
     if state:
+        if state["processes"] != order.processes:
+            raise UsageError(
+                f"{folder}: was trained by {state['processes']} processes, which decides its "
+                "batches; resume it with as many"
+            )
         engine.load_state_dict(state["engine"])
+        if engine.spent_share() >= 1:
+            console.say(f"{folder}: finished already, at step {engine.step_number}")
+            return folder
     workers = recipe.data.workers
     batches = training_batches(
         TrainingPhotos(photos, recipe.data, recipe.seed),
@@ -137,6 +152,7 @@ def _run(
         pin_memory=engine.device.type == "cuda",
     )
     first = next(batches)
+    engine.try_out(first.pixels)
     keeper: RunKeeper | None = None
     if accelerator.is_main_process:
         pixels = _validation_pixels(val_photos, recipe) if val_photos else None
@@ -196,13 +212,16 @@ def _budget(recipe: Recipe, order: EpochOrder) -> Budget:
 
 def _optimizer(module: nn.Module, config: OptimizerConfig, key: str) -> Optimizer:
     kind: type[Optimizer] = getattr(torch.optim, config.name)
-    known = inspect.signature(kind).parameters
+    known = [name for name in inspect.signature(kind).parameters if name not in ("params", "lr")]
     for option in config.options:
         if option not in known:
             raise ConfigError(
                 f"{key}.options: {config.name} has no {option!r}; it has: {', '.join(known)}"
             )
-    return kind(module.parameters(), lr=config.lr, **config.options)  # type: ignore[call-arg]
+    try:
+        return kind(module.parameters(), lr=config.lr, **config.options)  # type: ignore[call-arg]
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{key}.options {config.options} do not fit: {error}") from error
 
 
 def _absolute(recipe: PretrainRecipe | GanRecipe) -> PretrainRecipe | GanRecipe:
@@ -210,6 +229,10 @@ def _absolute(recipe: PretrainRecipe | GanRecipe) -> PretrainRecipe | GanRecipe:
     data = recipe.data
     paths = {"train": [p.resolve() for p in data.train], "val": [p.resolve() for p in data.val]}
     changes: dict[str, Any] = {"data": data.model_copy(update=paths)}
+    weights = Path(recipe.model.encoder_weights)
+    if weights.is_file():
+        model = {"encoder_weights": str(weights.resolve())}
+        changes["model"] = recipe.model.model_copy(update=model)
     if isinstance(recipe, GanRecipe) and recipe.init is not None:
         changes["init"] = recipe.init.resolve()
     return recipe.model_copy(update=changes)

@@ -18,18 +18,16 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from pix2color import color, images
-from pix2color.config import GanRecipe
+from pix2color.config import GanRecipe, Recipe
 from pix2color.losses import ADVERSARIAL, DECISION, l1
 from pix2color.metrics import picture_scores
 from pix2color.models import Generator
+from pix2color.models.render import render
 
 _GENERATOR, _DISCRIMINATOR = "generator", "discriminator"
 _VALIDATION_BATCH = 8
 _SAMPLE_ROWS = 6
-_CURVES = (
-    *("psnr", "psnr_gray", "ssim", "ssim_gray", "delta_e", "delta_e_gray"),
-    "colorfulness_ratio",
-)
+_CURVES = ("psnr", "ssim", "delta_e")
 
 
 @dataclass
@@ -106,12 +104,12 @@ class RegressionTask(Task):
 
     exported = _GENERATOR
 
-    def __init__(
-        self, generator: Generator, optimizer: Optimizer, *, freeze_batchnorm: bool = False
-    ) -> None:
+    def __init__(self, generator: Generator, optimizer: Optimizer, recipe: Recipe) -> None:
         self.modules = {_GENERATOR: generator}
         self.phases = [Phase(_GENERATOR, optimizer)]
-        self.freeze_batchnorm = freeze_batchnorm
+        self.freeze_batchnorm = recipe.freeze_batchnorm
+        self.render_size = recipe.data.crop
+        self._gray_scores: dict[str, float] = {}
 
     def forward(self, pixels: Tensor, learning: set[str]) -> ColorState:
         L, ab = color.encode(pixels)
@@ -125,28 +123,22 @@ class RegressionTask(Task):
         return Losses(loss, {"l1": loss.detach()})
 
     def validate(self, predict: Callable[[Tensor], Tensor], pixels: Tensor) -> Validation:
-        """PSNR, SSIM, ΔE00 and the colourfulness ratio, and the same of the gray pictures."""
-        scores: list[dict[str, Tensor]] = []
-        rows: list[list[np.ndarray]] = []
-        for batch in pixels.split(_VALIDATION_BATCH):
-            L, true_ab = color.encode(batch)
-            truth = batch / 255
-            versions = {"": predict(L), "_gray": torch.zeros_like(true_ab)}
-            rgb = {name: color.decode(L, ab) for name, ab in versions.items()}
-            scores.append(
-                {
-                    measure + name: value
-                    for name, picture in rgb.items()
-                    for measure, value in picture_scores(picture, truth).items()
-                }
-            )
-            for pictures in zip(rgb["_gray"], rgb[""], truth, strict=True):
-                rows.append([(p * 255).round().byte().cpu().numpy() for p in pictures])
-        mean = {name: torch.cat([s[name] for s in scores]).mean().item() for name in scores[0]}
-        mean["colorfulness_ratio"] = mean["colorfulness"] / mean["true_colorfulness"]
-        return Validation(
-            {name: mean[name] for name in _CURVES}, images.in_rows(rows[:_SAMPLE_ROWS])
-        )
+        """PSNR, SSIM, ΔE00 and the colourfulness ratio, beside those of the gray pictures."""
+
+        def colored(L: Tensor) -> Tensor:
+            return color.decode(L, render(predict, L, self.render_size))
+
+        if not self._gray_scores:  # they stay the same
+            self._gray_scores = _mean_scores(_gray, pixels)
+        mean = _mean_scores(colored, pixels)
+        scores = {name: mean[name] for name in _CURVES}
+        scores |= {f"{name}_gray": self._gray_scores[name] for name in _CURVES}
+        scores["colorfulness_ratio"] = mean["colorfulness"] / mean["true_colorfulness"]
+        shown = pixels[:_SAMPLE_ROWS]
+        L, _ = color.encode(shown)
+        columns = [_gray(L), colored(L), shown / 255]
+        rows = zip(*((c * 255).round().byte().cpu().numpy() for c in columns), strict=True)
+        return Validation(scores, images.in_rows(rows))
 
     def train_mode(self) -> None:
         for module in self.modules.values():
@@ -176,7 +168,7 @@ class AdversarialTask(RegressionTask):
         optimizers: tuple[Optimizer, Optimizer],
         recipe: GanRecipe,
     ) -> None:
-        super().__init__(generator, optimizers[0], freeze_batchnorm=recipe.freeze_batchnorm)
+        super().__init__(generator, optimizers[0], recipe)
         self.modules[_DISCRIMINATOR] = discriminator
         self.phases = [
             Phase(_DISCRIMINATOR, optimizers[1]),
@@ -236,6 +228,19 @@ class ColorState:
     L: Tensor
     ab: Tensor
     prediction: Tensor
+
+
+def _gray(L: Tensor) -> Tensor:
+    return color.decode(L, torch.zeros_like(L).expand(-1, 2, -1, -1))
+
+
+def _mean_scores(colored: Callable[[Tensor], Tensor], pixels: Tensor) -> dict[str, float]:
+    """Means over the pictures; ``colored`` makes RGB from L."""
+    scores = [
+        picture_scores(colored(color.encode(batch)[0]), batch / 255)
+        for batch in pixels.split(_VALIDATION_BATCH)
+    ]
+    return {name: torch.cat([s[name] for s in scores]).mean().item() for name in scores[0]}
 
 
 def band_limited(ab: Tensor, stride: int) -> Tensor:
