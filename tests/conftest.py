@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 
 # Settings that make a real training short: a small square, few pictures, one process.
 QUICK = [
-    "data.crop=32",
+    "data.crop=48",
     "data.batch_size=4",
     "data.workers=0",
     "data.val_fraction=0",

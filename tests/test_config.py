@@ -72,6 +72,9 @@ def test_numbers_with_exponents_are_numbers_everywhere(tmp_path):
         ("seed.x=1", "seed"),
         ("no equals sign", "key=value"),
         ("seed=[", "not valid YAML"),
+        ("name=2020-13-45", "not valid YAML"),
+        ("seed=100000000000000000000", "seed"),
+        ("budget.epochs=.inf", "finite"),
     ],
 )
 def test_wrong_settings_are_refused_in_one_line(setting, told):

@@ -177,6 +177,35 @@ class TestBatches:
         for a, b in zip(*runs, strict=True):
             assert torch.equal(a.pixels, b.pixels)
 
+    def test_a_few_photos_among_many_gray_ones_are_found(self, photos, tmp_path):
+        for i in range(60):
+            Image.fromarray(data.camera()).resize((64, 64)).save(tmp_path / f"{i}.png")
+        shutil.copy(collect([photos])[0], tmp_path / "colour.png")
+        batches = first(collect([tmp_path]), DataConfig(crop=32, batch_size=4))
+        assert all(b.pixels.shape == (4, 3, 32, 32) for b in batches)
+
+    def test_what_was_seen_before_changes_nothing(self, tmp_path, write_photo):
+        """Photos near the border between gray and colour, met in one order or another."""
+        large = Image.fromarray(data.astronaut())
+        gray = large.convert("L").convert("RGB")
+        for i in range(12):
+            faint = Image.blend(gray, large, 0.07 + i / 200)
+            write_photo(f"faint/{i}.jpg", faint, quality=90)
+        paths = collect([tmp_path / "faint"])
+        config = DataConfig(crop=32, batch_size=1, min_scale=0.2)
+        fresh = [
+            TrainingPhotos(paths, config, 0)[epoch, i, i].pixels
+            for epoch in range(3)
+            for i in range(12)
+        ]
+        warm = TrainingPhotos(paths, config, 0)
+        for i in reversed(range(12)):
+            warm[9, i, i]
+        again = [warm[epoch, i, i].pixels for epoch in range(3) for i in range(12)]
+        assert warm._useless
+        assert len(warm._useless) < 12
+        assert all(torch.equal(a, b) for a, b in zip(fresh, again, strict=True))
+
     def test_nothing_but_gray_is_an_error(self, tmp_path):
         Image.fromarray(data.camera()).save(tmp_path / "gray.png")
         with pytest.raises(DataError, match=r"gray\.png"):

@@ -71,6 +71,14 @@ def test_photos_are_found_recursively_and_in_order(write_photo, tmp_path):
     assert found == ["a/c.png", "a/d.webp", "b.JPEG"]
 
 
+def test_links_that_loop_are_followed_once(write_photo, tmp_path):
+    write_photo("album/a.png")
+    (tmp_path / "album" / "again").symlink_to(tmp_path / "album")
+    (tmp_path / "album" / "gone.png").symlink_to(tmp_path / "nowhere")
+    found = [p.name for p in images.find_photos(tmp_path / "album")]
+    assert found == ["a.png", "gone.png"]
+
+
 def test_folders_without_photos_are_named(tmp_path):
     with pytest.raises(MissingPathError, match="nowhere"):
         images.find_photos(tmp_path / "nowhere")

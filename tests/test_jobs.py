@@ -129,6 +129,14 @@ class TestColorizer:
         colorizer(np.zeros((3, *size), np.uint8))
         assert colorizer.generator.seen.shape == (1, 1, *seen)
 
+    def test_the_size_of_training_is_the_default(self):
+        pixels = np.zeros((3, 400, 400), np.uint8)
+        for asked, seen in ((None, 128), (200, 200)):
+            info = ModelInfo("constant", render_size=128)
+            colorizer = Colorizer(Constant(), info, render_size=asked)
+            colorizer(pixels)
+            assert colorizer.generator.seen.shape[2:] == (seen, seen)
+
     def test_the_colour_it_says_is_the_colour_it_gets(self):
         pixels = np.full((3, 40, 50), 130, np.uint8)
         out = Colorizer(Constant(), ModelInfo("constant"))(pixels)

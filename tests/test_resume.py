@@ -1,6 +1,7 @@
 """A run that was killed goes on as if nothing had happened: real processes, bit for bit."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -106,6 +107,7 @@ def test_a_finished_run_can_be_resumed_without_harm(two_runs):
     before = final_state(two_runs[1])
     again = pix2color(_task(two_runs[1]), "--resume", two_runs[1])
     assert again.returncode == 0, again.stderr
+    assert "finished already, at step 20" in again.stderr
     after = final_state(two_runs[1])
     assert all(
         torch.equal(v, after[k]) if isinstance(v, torch.Tensor) else v == after[k]
@@ -122,8 +124,6 @@ def test_only_a_run_of_the_same_kind_can_be_resumed(two_runs, tmp_path):
 
 
 def test_a_damaged_checkpoint_is_named(two_runs, tmp_path):
-    import shutil
-
     run = tmp_path / "copy"
     shutil.copytree(two_runs[0], run)
     newest = sorted((run / "checkpoints").iterdir())[-1] / "state.pt"

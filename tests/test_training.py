@@ -205,6 +205,33 @@ class TestWrongUsage:
         )
         assert "betas" in told
 
+    @pytest.mark.parametrize(
+        ("setting", "told"),
+        [
+            ("data.crop=40", "larger data.crop"),
+            ("discriminator.options={norm: instance}", "spectral"),
+            ("discriminator.options={depth: 2}", "it has: norm, width"),
+            ("optimizer.options={betas: [2, 0.9]}", "optimizer.options"),
+            ("optimizer.options={lr: 1}", "no 'lr'"),
+            ("critic_warmup_steps=9", "budget of 3 steps"),
+        ],
+    )
+    def test_settings_that_do_not_fit_each_other(self, runs, photos, pretrained, setting, told):
+        start = ("train-gan", "--init", pretrained, "--data", photos, "--max-steps", 3)
+        result = pix2color(
+            *(*start, "--runs-dir", runs),
+            *settings(*QUICK, "critic_warmup_steps=1", setting),
+        )
+        assert told in one_line(result, 2)
+
+    def test_a_runs_folder_that_cannot_be(self, photos, tmp_path):
+        (tmp_path / "file").write_text("in the way")
+        result = pix2color(
+            *("pretrain", "--data", photos, "--runs-dir", tmp_path / "file", "--max-steps", 1),
+            *settings(*QUICK),
+        )
+        assert str(tmp_path / "file") in one_line(result, 1)
+
     def test_two_budgets(self, runs, photos):
         told = self.fails(2, runs, "pretrain", "--data", photos, "--epochs", 1, "--max-steps", 1)
         assert "exactly one" in told
