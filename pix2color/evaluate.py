@@ -159,13 +159,8 @@ class _Row:
         colors, true_colors = values.pop("colorfulness"), values.pop("true_colorfulness")
         pooled = self._pooled
         return {
-            "psnr": _mean(values["psnr"]),
-            "ab_psnr": _mean(values["ab_psnr"]),
-            "ssim": _mean(values["ssim"]),
-            "delta_e": _mean(values["delta_e"]),
-            "delta_l": _mean(values["delta_l"]),
-            "colorfulness_ratio": _ratio(colors, true_colors),
-            "delta_colorfulness": _mean(values["delta_colorfulness"]),
+            **{name: _bootstrapped(v, np.ones_like(v)) for name, v in values.items()},
+            "colorfulness_ratio": _bootstrapped(colors, true_colors),
             "ab_js": Score(pooled.ab_js()),
             "chroma_w1": Score(pooled.chroma_w1()),
             "washout": Score(pooled.washout()),
@@ -179,14 +174,6 @@ def _gray_file(pixels: Tensor) -> Tensor:
     """The pictures as a gray file would hold them, uint8 with three equal channels."""
     weights = torch.tensor(_LUMA, device=pixels.device).view(1, 3, 1, 1)
     return (pixels * weights).sum(1, keepdim=True).round().byte().expand_as(pixels)
-
-
-def _mean(values: np.ndarray) -> Score:
-    return _bootstrapped(values, np.ones_like(values))
-
-
-def _ratio(above: np.ndarray, below: np.ndarray) -> Score:
-    return _bootstrapped(above, below)
 
 
 def _bootstrapped(above: np.ndarray, below: np.ndarray) -> Score:

@@ -129,7 +129,10 @@ def colorfulness(rgb: Tensor) -> Tensor:
 
 
 def picture_scores(prediction: Tensor, truth: Tensor) -> dict[str, Tensor]:
-    """The measures that are one number a picture, by name, each (N,), from RGB pictures."""
+    """The measures that are one number a picture, by name, each (N,), from RGB pictures.
+
+    What is added here is in the tables and CSV files too.
+    """
     lab, true_lab = rgb_to_lab(prediction), rgb_to_lab(truth)
     colors, true_colors = colorfulness(prediction), colorfulness(truth)
     return {

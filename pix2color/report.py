@@ -13,7 +13,7 @@ from pix2color import images
 from pix2color.evaluate import GRAY, MODEL, Evaluation, Score
 
 COLUMNS = ("gray", "ours", "truth")
-_MEASURES = {  # name: heading, digits, which way is better
+_MEASURES = {  # name: heading, digits, which way is better; others come last, by their name
     "psnr": ("PSNR dB", 2, "↑"),
     "ab_psnr": ("PSNR of ab dB", 2, "↑"),
     "ssim": ("SSIM", 4, "↑"),
@@ -33,7 +33,9 @@ _MEASURES = {  # name: heading, digits, which way is better
 def table(evaluation: Evaluation) -> str:
     """A line a measure: the gray picture and the model, with 95 % intervals."""
     lines: list[tuple[str, ...]] = [("measure", "better", GRAY, MODEL)]
-    for name, (heading, digits, better) in _MEASURES.items():
+    names = evaluation.rows[MODEL]
+    for name in sorted(names, key=[*_MEASURES, *names].index):
+        heading, digits, better = _MEASURES.get(name, (name, 3, ""))
         cells = [_cell(evaluation.rows[row][name], digits) for row in (GRAY, MODEL)]
         lines.append((heading, better, *cells))
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]

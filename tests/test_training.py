@@ -244,6 +244,15 @@ class TestWrongUsage:
         assert "web page" in told
 
 
+def test_a_budget_that_ends_before_the_generators_first_turn_is_told(photos, pretrained, tmp_path):
+    result = pix2color(
+        *("train-gan", "--init", pretrained, "--data", photos, "--max-minutes", 0.01),
+        *("--runs-dir", tmp_path, *settings(*QUICK, "critic_warmup_steps=100000")),
+    )
+    assert result.returncode == 0, result.stderr
+    assert "warning: the generator has learnt nothing" in result.stderr
+
+
 def test_a_run_is_never_overwritten(pretrained, photos):
     before = (pretrained / "model.safetensors").read_bytes()
     result = pix2color(

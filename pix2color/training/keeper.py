@@ -113,6 +113,12 @@ class RunKeeper:
         if left:
             told = ", ".join(f"{count} {reason}" for reason, count in sorted(left.items()))
             console.say(f"photos left out: {told} (listed in {self.folder / _LEFT_OUT})")
+        for phase in self.engine.task.phases:
+            if self.engine.step_number <= phase.first_step:
+                console.say(
+                    f"warning: the {phase.name} has learnt nothing, its first turn would have been "
+                    f"after step {phase.first_step}; give a larger budget"
+                )
         if self.scores:
             console.say("  ".join(f"{name} {value:.3f}" for name, value in self.scores.items()))
         console.say(f"done: {self.folder}\n  watch:  tensorboard --logdir {self.folder.parent}")
@@ -139,7 +145,9 @@ class RunKeeper:
         self._curves, self._window_start, self._pause = [], now, 0.0
         done = engine.step_number if engine.budget.steps else engine.spent / 60
         note = f"{means['speed/pictures_per_second']:.0f} pictures/s"
-        self._progress(done, f"{note}  l1 {means.get('generator/l1', math.nan):.4f}")
+        if "generator/l1" in means:
+            note += f"  l1 {means['generator/l1']:.4f}"
+        self._progress(done, note)
 
     def _validate(self) -> None:
         engine = self.engine

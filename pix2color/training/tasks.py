@@ -128,7 +128,7 @@ class RegressionTask(Task):
         def colored(L: Tensor) -> Tensor:
             return color.decode(L, render(predict, L, self.render_size))
 
-        if not self._gray_scores:  # they stay the same
+        if not self._gray_scores:  # a run has one set of validation photos
             self._gray_scores = _mean_scores(_gray, pixels)
         mean = _mean_scores(colored, pixels)
         scores = {name: mean[name] for name in _CURVES}
@@ -202,10 +202,8 @@ class AdversarialTask(RegressionTask):
             on_real, on_fake = discriminator(torch.cat([real, fake])).chunk(2)
         else:
             on_real, on_fake = discriminator(real), discriminator(fake)
-        loss_real, loss_fake = (
-            self.criterion(on_real, real=True),
-            self.criterion(on_fake, real=False),
-        )
+        loss_real = self.criterion(on_real, real=True)
+        loss_fake = self.criterion(on_fake, real=False)
         return Losses(
             (loss_real + loss_fake) / 2,
             {
