@@ -197,7 +197,9 @@ class PretrainRecipe(Recipe):
 
     task: Literal["pretrain"] = "pretrain"
     """The command that runs this recipe."""
-    optimizer: OptimizerConfig = OptimizerConfig(lr=1e-3, options={"weight_decay": 0.01})
+    optimizer: OptimizerConfig = OptimizerConfig(
+        lr=1e-3, options={"weight_decay": 0.01, "fused": True}
+    )
     """The generator's optimizer."""
     freeze_batchnorm: bool = False
     """Keep the generator's BatchNorm statistics as they are."""
@@ -214,18 +216,18 @@ class GanRecipe(Recipe):
     """Run or model file of the generator to start from (``--init``)."""
     loss: Literal["hinge", "vanilla", "lsgan"] = "hinge"
     """Adversarial loss."""
-    l1_weight: Annotated[float, Field(ge=0)] = 20.0
+    l1_weight: Annotated[float, Field(ge=0)] = 60.0
     """λ, the weight of L1 beside the adversarial loss."""
     critic_warmup_steps: Whole = 120
     """Steps in which only the discriminator learns, the generator standing still."""
     discriminator: DiscriminatorConfig = DiscriminatorConfig()
     """The discriminator."""
     optimizer: OptimizerConfig = OptimizerConfig(
-        name="Adam", lr=1e-4, options={"betas": [0.0, 0.9]}
+        name="Adam", lr=1e-4, options={"betas": [0.0, 0.9], "fused": True}
     )
     """The generator's optimizer."""
     discriminator_optimizer: OptimizerConfig = OptimizerConfig(
-        name="Adam", lr=4e-4, options={"betas": [0.0, 0.9]}
+        name="Adam", lr=4e-4, options={"betas": [0.0, 0.9], "fused": True}
     )
     """The discriminator's optimizer."""
     freeze_batchnorm: bool = True

@@ -44,7 +44,7 @@ def test_one_budget_replaces_another(tmp_path):
 def test_changing_a_rate_keeps_the_optimizers_options():
     recipe = load_recipe("train-gan", None, ["optimizer.lr=1e-5"])
     assert recipe.optimizer.lr == 1e-5
-    assert recipe.optimizer.options == {"betas": [0.0, 0.9]}
+    assert recipe.optimizer.options == {"betas": [0.0, 0.9], "fused": True}
 
 
 def test_naming_another_optimizer_drops_the_options_of_the_first():
