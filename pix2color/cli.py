@@ -162,17 +162,20 @@ def _as_settings(options: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-@cli.command(
-    cls=_Command, example="pix2color colorize old-photos/ --model runs/mine-gan --out colour/"
-)
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH…")
-@click.option(
+_model_option = click.option(
     "--model",
     required=True,
     type=click.Path(path_type=Path),
     metavar="RUN_OR_FILE",
     help="A run folder or a model file.",
 )
+
+
+@cli.command(
+    cls=_Command, example="pix2color colorize old-photos/ --model runs/mine-gan --out colour/"
+)
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH…")
+@_model_option
 @click.option(
     "--out",
     required=True,
@@ -207,13 +210,7 @@ def colorize(
 
 
 @cli.command(cls=_Command, example="pix2color evaluate --model runs/mine-gan --data test-photos/")
-@click.option(
-    "--model",
-    required=True,
-    type=click.Path(path_type=Path),
-    metavar="RUN_OR_FILE",
-    help="A run folder or a model file.",
-)
+@_model_option
 @click.option(
     "--data",
     required=True,

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from pix2color.errors import ConfigError, MissingPathError, ModelError
-from pix2color.models import DISCRIMINATORS, GENERATORS, build_discriminator, build_generator
+from pix2color.models import GENERATORS, build_discriminator, build_generator
 from pix2color.models.encoder import resnet18_gray
 from pix2color.models.files import ModelInfo, load_model, save_model
 from pix2color.models.unet_resnet18 import icnr_
@@ -212,4 +212,7 @@ def test_unknown_names_and_options_are_refused():
         build_generator("unet")
     with pytest.raises(ConfigError, match=r"no option 'depth'; it has: .*widths"):
         build_generator("unet-resnet18", {"depth": 3})
-    assert "patchgan" in DISCRIMINATORS
+    with pytest.raises(ConfigError, match="must be 4 numbers"):
+        build_generator("unet-resnet18", {"widths": [64, 64, 64]})
+    with pytest.raises(ConfigError, match="patchgan"):
+        build_discriminator("pixelgan")

@@ -32,6 +32,8 @@ class UNetResNet18(Generator):
         widths: tuple[int, int, int, int] = (384, 192, 96, 64),
     ) -> None:
         super().__init__()
+        if len(widths) != len(_SKIPS):
+            raise ValueError(f"widths must be {len(_SKIPS)} numbers. Got {widths}")
         resnet = resnet18_gray(encoder_weights)
         self.stem = nn.Sequential(resnet.conv1, resnet.bn1, resnet.relu)
         self.pool = resnet.maxpool
@@ -39,7 +41,7 @@ class UNetResNet18(Generator):
         inputs = (512, *widths)
         self.decoder = nn.ModuleList(
             UpBlock(channels, skip, width)
-            for channels, skip, width in zip(inputs, _SKIPS, widths, strict=False)
+            for channels, skip, width in zip(inputs[:-1], _SKIPS, widths, strict=True)
         )
         self.head = nn.Conv2d(widths[-1], 2, kernel_size=3, padding=1, bias=False)
         # Nearly zero: training starts from the gray picture, not from noise.

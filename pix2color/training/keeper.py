@@ -37,6 +37,9 @@ _LEFT_OUT = "left-out.csv"
 class RunKeeper:
     """Keeps a run's folder: curves, samples, checkpoints and the model.
 
+    With several processes the first one keeps it: its losses are logged, and the photos that it
+    left out are listed.
+
     Args:
         folder: of the run, there or not.
         recipe: complete, paths absolute.
