@@ -214,8 +214,8 @@ class GanRecipe(Recipe):
     """The command that runs this recipe."""
     init: Path | None = None
     """Run or model file of the generator to start from (``--init``)."""
-    loss: Literal["hinge", "vanilla", "lsgan"] = "hinge"
-    """Adversarial loss."""
+    loss: str = "hinge"
+    """Adversarial loss; ``pix2color.losses.ADVERSARIAL`` lists them."""
     l1_weight: Annotated[float, Field(ge=0)] = 60.0
     """λ, the weight of L1 beside the adversarial loss."""
     critic_warmup_steps: Whole = 120

@@ -6,6 +6,7 @@ A new adversarial loss is one function here and one line in ``ADVERSARIAL``.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -36,9 +37,15 @@ def lsgan(logits: Tensor, *, real: bool, for_generator: bool = False) -> Tensor:
     return (logits.float() - float(real)).square().mean()
 
 
-AdversarialLoss = Callable[..., Tensor]
+class AdversarialLoss(NamedTuple):
+    """A loss, and the logit above which the discriminator says "real"."""
 
-ADVERSARIAL: dict[str, AdversarialLoss] = {"hinge": hinge, "vanilla": vanilla, "lsgan": lsgan}
+    criterion: Callable[..., Tensor]
+    decision: float = 0.0
 
-DECISION: dict[str, float] = {"hinge": 0.0, "vanilla": 0.0, "lsgan": 0.5}
-"""The logit above which the discriminator says "real"."""
+
+ADVERSARIAL: dict[str, AdversarialLoss] = {
+    "hinge": AdversarialLoss(hinge),
+    "vanilla": AdversarialLoss(vanilla),
+    "lsgan": AdversarialLoss(lsgan, decision=0.5),
+}

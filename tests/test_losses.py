@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from pix2color.losses import ADVERSARIAL, DECISION, l1
+from pix2color.losses import ADVERSARIAL, l1
 
 LOGITS = torch.tensor([[-2.0, 0.5], [0.0, 3.0]])
 
@@ -14,20 +14,20 @@ def test_l1_is_float32_whatever_comes_in():
 
 
 def test_hinge():
-    hinge = ADVERSARIAL["hinge"]
+    hinge = ADVERSARIAL["hinge"].criterion
     assert hinge(LOGITS, real=True).item() == pytest.approx((3 + 0.5 + 1 + 0) / 4)
     assert hinge(LOGITS, real=False).item() == pytest.approx((0 + 1.5 + 1 + 4) / 4)
     assert hinge(LOGITS, real=True, for_generator=True).item() == -LOGITS.mean().item()
 
 
 def test_vanilla_is_cross_entropy():
-    vanilla = ADVERSARIAL["vanilla"]
+    vanilla = ADVERSARIAL["vanilla"].criterion
     assert torch.allclose(vanilla(LOGITS, real=True), F.softplus(-LOGITS).mean())
     assert torch.allclose(vanilla(LOGITS, real=False), F.softplus(LOGITS).mean())
 
 
 def test_lsgan_is_least_squares():
-    lsgan = ADVERSARIAL["lsgan"]
+    lsgan = ADVERSARIAL["lsgan"].criterion
     assert lsgan(LOGITS, real=True).item() == pytest.approx((9 + 0.25 + 1 + 4) / 4)
     assert lsgan(LOGITS, real=False).item() == pytest.approx((4 + 0.25 + 0 + 9) / 4)
 
@@ -35,9 +35,8 @@ def test_lsgan_is_least_squares():
 @pytest.mark.parametrize("name", ADVERSARIAL)
 def test_both_sides_pull_logits_apart(name):
     """The critic's losses and the generator's point in opposite directions on a fake."""
-    logits = torch.tensor([DECISION[name]], requires_grad=True)
-    critic = torch.autograd.grad(ADVERSARIAL[name](logits, real=False), logits)[0]
-    generator = torch.autograd.grad(
-        ADVERSARIAL[name](logits, real=True, for_generator=True), logits
-    )[0]
+    criterion, decision = ADVERSARIAL[name]
+    logits = torch.tensor([decision], requires_grad=True)
+    critic = torch.autograd.grad(criterion(logits, real=False), logits)[0]
+    generator = torch.autograd.grad(criterion(logits, real=True, for_generator=True), logits)[0]
     assert critic > 0 > generator

@@ -214,6 +214,7 @@ class TestWrongUsage:
             ("optimizer.options={betas: [2, 0.9]}", "optimizer.options"),
             ("optimizer.options={lr: 1}", "no 'lr'"),
             ("critic_warmup_steps=9", "budget of 3 steps"),
+            ("loss=hing", "known are: hinge, vanilla, lsgan"),
         ],
     )
     def test_settings_that_do_not_fit_each_other(self, runs, photos, pretrained, setting, told):

@@ -19,7 +19,8 @@ from torch.optim import Optimizer
 
 from pix2color import color, images
 from pix2color.config import GanRecipe, Recipe
-from pix2color.losses import ADVERSARIAL, DECISION, l1
+from pix2color.errors import ConfigError
+from pix2color.losses import ADVERSARIAL, l1
 from pix2color.metrics import picture_scores
 from pix2color.models import Generator
 from pix2color.models.render import render
@@ -174,7 +175,10 @@ class AdversarialTask(RegressionTask):
             Phase(_DISCRIMINATOR, optimizers[1]),
             Phase(_GENERATOR, optimizers[0], first_step=recipe.critic_warmup_steps),
         ]
-        self.criterion, self.decision = ADVERSARIAL[recipe.loss], DECISION[recipe.loss]
+        if recipe.loss not in ADVERSARIAL:
+            known = ", ".join(ADVERSARIAL)
+            raise ConfigError(f"loss: none is called {recipe.loss!r}; known are: {known}")
+        self.criterion, self.decision = ADVERSARIAL[recipe.loss]
         self.l1_weight = recipe.l1_weight
         self.resolution = recipe.discriminator.resolution
         self.passes = recipe.discriminator.passes
