@@ -1,3 +1,23 @@
 """Colour for black-and-white photographs, and training of one's own colourizer."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pix2color.colorizer import Colorizer
+    from pix2color.look import Look, Mood
+
 __version__ = "0.1.0"
+__all__ = ["Colorizer", "Look", "Mood"]
+
+_HOMES = {"Colorizer": "colorizer", "Look": "look", "Mood": "look"}
+
+
+def __getattr__(name: str) -> Any:
+    """The public names on demand: importing the package must not import torch."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

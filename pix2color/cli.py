@@ -1,26 +1,33 @@
 """The command line. Results go to stdout, everything else to stderr.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 finished but some files failed.
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 finished but some files failed, 130 interrupted.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
 from pix2color import __version__
-from pix2color.errors import ImageError, Pix2colorError, UsageError
+from pix2color.errors import ImageError, MissingPathError, Pix2colorError, UsageError
 
 # Nothing heavy is imported up here: `--help` must answer at once.
+if TYPE_CHECKING:
+    from pix2color.colorizer import Colorizer
+    from pix2color.jobs import Order
+    from pix2color.look import Mood
 
 EXIT_SOME_FAILED = 3
+EXIT_INTERRUPTED = 130
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -164,49 +171,192 @@ def _as_settings(options: dict[str, Any]) -> dict[str, Any]:
 
 _model_option = click.option(
     "--model",
-    required=True,
     type=click.Path(path_type=Path),
     metavar="RUN_OR_FILE",
-    help="A run folder or a model file.",
+    help="A run folder or a model file.  [default: the model that ships with the package]",
 )
-
-
-@cli.command(
-    cls=_Command, example="pix2color colorize old-photos/ --model runs/mine-gan --out colour/"
-)
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH…")
-@_model_option
-@click.option(
-    "--out",
-    required=True,
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Where the colour pictures go; folders are mirrored below it.",
-)
-@click.option(
+_render_size_option = click.option(
     "--render-size",
-    type=click.IntRange(32),
+    type=click.IntRange(32, 2048),
     metavar="PIXELS",
     help="Short side of what the network looks at.  [default: as it was trained]",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print every photo's outcome as JSON.")
-def colorize(
-    paths: tuple[Path, ...], model: Path, out: Path, render_size: int | None, as_json: bool
-) -> None:
+_tta_option = click.option(
+    "--tta", is_flag=True, help="Average over the photo and its mirror image; twice the work."
+)
+_device_option = click.option(
+    "--device", default="auto", help="auto, cpu, cuda, cuda:1, mps, …: where the network runs."
+)
+
+_COLORIZE_OPTIONS = [
+    _model_option,
+    click.option("--out", type=click.Path(path_type=Path), metavar="DIR",
+                 help="Where the colour pictures go; folders are mirrored below it."),
+    click.option("--in-place", is_flag=True, help="Replace the photos themselves; needs --backup."),
+    click.option("--backup", type=click.Path(path_type=Path), metavar="DIR",
+                 help="With --in-place: where the originals are copied first."),
+    click.option("--suffix", default="", metavar="TEXT",
+                 help="Put behind each name: photo.jpg becomes photoTEXT.jpg."),
+    click.option("--format", "file_format", metavar="FORMAT",
+                 type=click.Choice(["jpg", "png", "tif", "webp", "avif"], case_sensitive=False),
+                 help="jpg, png, tif, webp or avif.  [default: the photo's own]"),
+    click.option("--quality", type=click.IntRange(1, 100), default=92,
+                 help="Of JPEG, WebP and AVIF."),
+    click.option("--saturation", type=click.FloatRange(0, 3), default=1.0,
+                 help="Factor of the colourfulness."),
+    click.option("--temperature", type=click.FloatRange(-100, 100), default=0.0,
+                 help="-100 is cool, 100 is warm."),
+    click.option("--like", type=click.Path(path_type=Path), metavar="PHOTO",
+                 help="Take over the mood of a colour photo."),
+    _render_size_option,
+    _tta_option,
+    click.option("--compare", is_flag=True,
+                 help="Also write before | after, as NAME.compare.jpg."),
+    click.option("--gallery", is_flag=True,
+                 help="Also write gallery.html: all photos with before/after sliders."),
+    click.option("--force", is_flag=True, help="Colour photos that have colour already, too."),
+    click.option("--overwrite", is_flag=True,
+                 help="Do again what is done, and replace files that this job has not written."),
+    click.option("--strip-metadata", is_flag=True,
+                 help="Do not carry EXIF, XMP, IPTC and resolution over."),
+    click.option("--allow-truncated", is_flag=True,
+                 help="Colour files that end too early as far as they go."),
+    click.option("--max-pixels", type=click.IntRange(1), default=200_000_000, metavar="N",
+                 help="Refuse larger pictures: a small file can unpack to fill the memory."),
+    click.option("--watch", is_flag=True, help="Go on with what is new, until Ctrl-C."),
+    click.option("--workers", type=click.IntRange(1, 256), metavar="N",
+                 help="Threads.  [default: one for each core]"),
+    _device_option,
+    click.option("--backend", type=click.Choice(["torch", "onnx"]), default="torch",
+                 help="onnx runs a file of `pix2color export` in onnxruntime."),
+    click.option("--json", "as_json", is_flag=True, help="Print every photo's outcome as JSON."),
+]  # fmt: skip
+
+
+def _colorize_options(command: Command) -> Command:
+    return functools.reduce(lambda c, option: option(c), reversed(_COLORIZE_OPTIONS), command)
+
+
+@cli.command(
+    cls=_Command,
+    example="""\
+pix2color colorize old-photos/ --model runs/mine-gan --out colour/
+pix2color colorize grandma.jpg --out . --suffix -colour --saturation 1.2 --compare""",
+)
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH…")
+@_colorize_options
+def colorize(**options: Any) -> None:
     """Colour photos: files, and folders recursively.
 
-    A picture keeps its size in pixels and its own luminance.
+    A picture keeps its size in pixels, its own luminance and its metadata. What is done is not
+    done again; photos that have colour are left alone. A job that was stopped goes on where it
+    was. Exit code 3: some failed, each is named with its reason.
     """
-    from pix2color.jobs import colorize_all, plan
+    gallery, as_json = options.pop("gallery"), options.pop("as_json")
+    watch, paths = options.pop("watch"), options["paths"]
+    _check_places(options, gallery)
+    from pix2color import images
+    from pix2color.jobs import COLOURED, DONE, FAILED, Job, launched
 
-    outcomes = colorize_all(plan(list(paths), out), model, render_size=render_size)
-    failed = [o for o in outcomes if o.error]
+    process, processes = launched()
+    if gallery and processes > 1:
+        raise UsageError("--gallery: run once more without torchrun to write it; nothing is redone")
+    if watch and not any(path.is_dir() for path in paths):
+        raise UsageError("--watch: follows folders; name one")
+    limits = images.limits(
+        max_pixels=options.pop("max_pixels"), allow_truncated=options.pop("allow_truncated")
+    )
+    outcomes = []
+    with limits:
+        order, colorizer = _order(options), _colorizer(options)
+        job = Job(colorizer, order, process=process, processes=processes)
+        page = order.folder / "gallery.html"
+        try:
+            for outcome in job.watch() if watch else job.run():
+                outcomes.append(outcome)
+            interrupted = False
+        except KeyboardInterrupt:
+            interrupted = True
+        if gallery:
+            from pix2color.gallery import write_gallery
+
+            write_gallery(page, job.pairs(outcomes))
+    outcomes.sort(key=lambda outcome: outcome.input)
+    counts = Counter(outcome.status for outcome in outcomes)
     if as_json:
-        click.echo(json.dumps([o.as_dict() for o in outcomes], indent=2))
+        click.echo(json.dumps([outcome.as_dict() for outcome in outcomes], indent=2))
     else:
-        click.echo(f"{len(outcomes) - len(failed)} photos coloured, {len(failed)} failed: {out}")
-    if failed:
-        sys.exit(EXIT_SOME_FAILED if len(failed) < len(outcomes) else ImageError.exit_code)
+        told = f"{counts[COLOURED]} photos coloured, {counts[FAILED]} failed"
+        told += "".join(f", {counts[status]} {text}" for status, text in _ALSO if counts[status])
+        click.echo(f"{told}: {order.folder if order.out else 'in place'}")
+        if gallery:
+            click.echo(page)
+    if interrupted and not watch:
+        click.echo("stopped; the same command goes on from here", err=True)
+        sys.exit(EXIT_INTERRUPTED)
+    if counts[FAILED]:
+        sys.exit(EXIT_SOME_FAILED if counts[COLOURED] + counts[DONE] else ImageError.exit_code)
+
+
+_ALSO = [
+    ("done", "done before"),
+    ("has colour", "left alone (they have colour)"),
+    ("kept", "left alone (a file is in their place)"),
+]
+
+
+def _check_places(options: dict[str, Any], gallery: bool) -> None:
+    """Where the outputs go must be clear, and safe, before anything is read."""
+    out, backup, in_place = options["out"], options["backup"], options.pop("in_place")
+    if in_place and backup is None:
+        raise UsageError("--in-place: replaces your photos; say where to keep them with --backup")
+    if backup is not None and not in_place:
+        raise UsageError("--backup: goes with --in-place")
+    if in_place and (out or options["suffix"] or options["file_format"]):
+        raise UsageError("--in-place: keeps names and formats; leave --out, --suffix, --format")
+    if out is None and not in_place:
+        raise UsageError("--out: say where the colour pictures go")
+    if "/" in options["suffix"] or "\\" in options["suffix"]:
+        raise UsageError(f"--suffix {options['suffix']}: is part of a file name, without / or \\")
+    folder = backup or out
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder}: is a file; name a folder")
+    if gallery:
+        from pix2color.gallery import check_place
+
+        check_place(folder / "gallery.html")
+
+
+def _order(options: dict[str, Any]) -> Order:
+    """What is left of the options once the colourizer's are taken."""
+    from pix2color.jobs import Order
+    from pix2color.look import Look
+
+    file_format = options.pop("file_format")
+    look = Look(
+        like=_mood(options.pop("like")),
+        saturation=options.pop("saturation"),
+        temperature=options.pop("temperature"),
+    )
+    names = {field.name for field in dataclasses.fields(Order)} & set(options)
+    chosen = {name: options.pop(name) for name in names}
+    return Order(look=look, ending=file_format and f".{file_format.lower()}", **chosen)
+
+
+def _mood(reference: Path | None) -> Mood | None:
+    if reference is None:
+        return None
+    from pix2color.look import Mood
+
+    if not reference.is_file():
+        raise MissingPathError(f"{reference}: no such file")
+    return Mood.of_file(reference)
+
+
+def _colorizer(options: dict[str, Any]) -> Colorizer:
+    from pix2color.colorizer import Colorizer
+
+    return Colorizer.load(options.pop("model"), **options)
 
 
 @cli.command(cls=_Command, example="pix2color evaluate --model runs/mine-gan --data test-photos/")
@@ -245,7 +395,7 @@ def colorize(
 @click.option("--samples", type=click.IntRange(1), default=12, help="Pictures on the sheet.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def evaluate(
-    model: Path,
+    model: Path | None,
     data: tuple[Path, ...],
     given: Literal["lab", "luma"],
     critic: bool,
@@ -264,10 +414,45 @@ def evaluate(
     for path in filter(None, (csv_path, sheet)):
         if path.is_dir():
             raise UsageError(f"{path}: is a folder; name a file")
-    colorizer = Colorizer.from_file(model)
+    colorizer = Colorizer.load(model)
     result = run(colorizer, list(data), given=given, critic=critic, samples=samples)
     click.echo(report.to_json(result) if as_json else report.table(result))
     if csv_path:
         report.write_csv(result, csv_path)
     if sheet:
         report.write_contact_sheet(result, sheet)
+
+
+@cli.command(cls=_Command, example="pix2color info runs/mine-gan")
+@click.argument("model", type=click.Path(path_type=Path), metavar="RUN_OR_FILE")
+@click.option("--json", "as_json", is_flag=True, help="Print the whole header as JSON.")
+def info(model: Path, as_json: bool) -> None:
+    """Tell what a model file is and where it came from; checks that it is whole."""
+    from pix2color import export
+
+    about = export.describe(model)
+    click.echo(json.dumps(about, indent=2) if as_json else export.as_text(about))
+
+
+@cli.command(
+    cls=_Command,
+    example="pix2color export --format onnx --model runs/mine-gan --out mine.onnx",
+)
+@_model_option
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(["onnx"]),
+    required=True,
+    help="onnx: for onnxruntime and others, any height and width.",
+)
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), metavar="FILE", help="To be written."
+)
+def export(model: Path | None, file_format: str, out: Path) -> None:
+    """Write a model for use outside torch."""
+    from pix2color.export import export_onnx
+
+    assert file_format == "onnx"
+    export_onnx(model, out)
+    click.echo(out)

@@ -6,6 +6,9 @@ float32, are differentiable, and agree with scikit-image (sRGB, D65, 2° observe
 
 from __future__ import annotations
 
+import functools
+
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -25,6 +28,7 @@ _WHITE = (0.95047, 1.0, 1.08883)
 # How far linear RGB may leave [0, 1] and still count as inside: under 0.1 of L*.
 _GAMUT_TOLERANCE = 1e-4
 _GAMUT_BISECTIONS = 12
+_STRIP_PIXELS = 65_536
 
 
 def encode(rgb: Tensor) -> tuple[Tensor, Tensor]:
@@ -98,6 +102,46 @@ def lab_to_rgb(lab: Tensor) -> Tensor:
         linear = _linear_from_lab(lab.float())
         curved = 1.055 * linear.clamp(min=0.0031308) ** (1 / 2.4) - 0.055
         return torch.where(linear > 0.0031308, curved, 12.92 * linear).clamp(0, 1)
+
+
+def lightness(gray: np.ndarray) -> np.ndarray:
+    """L of a gray picture: uint8 of any shape to float32 in [-1, 1] of the same shape."""
+    return _lightness_table()[gray]
+
+
+@functools.cache
+def _lightness_table() -> np.ndarray:
+    levels = torch.arange(256, dtype=torch.uint8).view(1, 1, 1, 256).expand(1, 3, 1, 256)
+    return encode(levels)[0].flatten().numpy()
+
+
+def gray_of(rgb: np.ndarray) -> np.ndarray:
+    """The gray picture of the same luminance, so that toned photos keep their L*.
+
+    Args:
+        rgb: sRGB, uint8 (H, W, 3).
+
+    Returns:
+        uint8 (H, W): a gray of this value has, within rounding, the L* of the colour.
+    """
+    weights, gray = _luminance_tables()
+    out = np.empty(rgb.shape[:2], np.uint8)
+    rows = max(1, _STRIP_PIXELS // max(1, rgb.shape[1]))
+    for top in range(0, len(rgb), rows):
+        red, green, blue = (rgb[top : top + rows, :, c] for c in range(3))
+        out[top : top + rows] = gray[weights[0][red] + weights[1][green] + weights[2][blue]]
+    return out
+
+
+@functools.cache
+def _luminance_tables() -> tuple[np.ndarray, np.ndarray]:
+    """Per channel, each level's share of the luminance in steps of 1/65535; and back to gray."""
+    linear = _linear_from_srgb(torch.arange(256, dtype=torch.uint8)).double().numpy()
+    shares = np.array(_XYZ_FROM_RGB[1])
+    weights = np.rint(linear * 65535 * (shares / shares.sum())[:, None]).astype(np.int32)
+    grays = weights.sum(axis=0)  # where a level with three equal channels lands
+    steps = np.arange(weights[:, -1].sum() + 1)
+    return weights, np.searchsorted((grays[:-1] + grays[1:]) / 2, steps).astype(np.uint8)
 
 
 def _gamut_scale(lab: Tensor) -> Tensor:

@@ -1,68 +1,302 @@
-"""A trained generator put to use on photos of any size."""
+"""A trained generator put to use: the one object behind command line, Python and web."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from pix2color import color
+from pix2color.errors import ModelError, UsageError
+from pix2color.fullsize import Planes, chroma_maps, join
+from pix2color.look import Look
 from pix2color.models import Generator
 from pix2color.models.files import ModelInfo, load_model
+from pix2color.models.precision import computes_in_bf16
 from pix2color.models.render import render
+from pix2color.photo import Photo, from_picture, read_photo
+from pix2color.pipeline import Pipeline, cores
 
-_STRIP_PIXELS = 1_000_000
+DEFAULT_MODEL = Path(__file__).with_name("default.safetensors")
+BATCH = 8
+_ROOM = 64_000_000  # pixels held at a time
+_PAD = 32  # sides of what the network sees are multiples of this, so that photos share batches
+# From this on: torch 2.13 reads memory that nobody wrote in some bf16 convolutions of width 2.
+_LEAST_SIDE = 64
+_MOST_SEEN = 2_000_000  # pixels that the network is shown, of long strips
+_AS_PREDICTED = Look()
+
+Source = Path | str | Image.Image | np.ndarray
+Network = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A photo and what the network is shown of it: gray, uint8 (h, w)."""
+
+    photo: Photo
+    seen: np.ndarray
+
+    @property
+    def group(self) -> tuple[int, ...]:
+        return tuple(_padded(side) for side in self.seen.shape)
+
+    @property
+    def weight(self) -> int:
+        return self.photo.gray.size
 
 
 class Colorizer:
-    """Colours photos; their own luminance is kept at full size, only colour is added.
+    """Colours photos of any size; their own luminance is kept, only colour is added.
+
+    Safe to use from several threads at once.
 
     Args:
-        generator: predicts ab.
+        network: predicts ab (N, 2, H, W) from L (N, 1, H, W), both float32 on the CPU.
         info: header of its model file.
-        render_size: short side, in pixels, of what the generator looks at; by default the size
+        device: where it runs.
+        render_size: short side, in pixels, of what the network looks at; by default the size
             that it was trained on.
+        tta: average over the picture and its mirror image (test-time augmentation).
     """
 
     def __init__(
-        self, generator: Generator, info: ModelInfo, *, render_size: int | None = None
+        self,
+        network: Network,
+        info: ModelInfo,
+        *,
+        device: str = "cpu",
+        render_size: int | None = None,
+        tta: bool = False,
     ) -> None:
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.generator = generator.to(self.device).eval()
+        self.device = torch.device(device)
+        self.network = network
         self.info = info
         self.render_size = render_size or info.render_size
+        self.tta = tta
 
     @classmethod
-    def from_file(cls, run_or_file: Path, *, render_size: int | None = None) -> Colorizer:
-        """From a run folder or a model file.
+    def load(
+        cls,
+        model: Path | str | None = None,
+        device: str = "auto",
+        *,
+        backend: str = "torch",
+        render_size: int | None = None,
+        tta: bool = False,
+    ) -> Colorizer:
+        """A colourizer from a run folder or a model file.
+
+        Args:
+            model: the run or file; by default the model that ships with the package.
+            device: ``auto`` (the best at hand), ``cpu``, ``cuda``, ``cuda:1``, ``mps``, …
+            backend: ``torch``, or ``onnx`` for a file that ``pix2color export`` has written.
+            render_size: see the class.
+            tta: see the class.
 
         Raises:
             MissingPathError: nothing is there.
-            ModelError: it is no model of ours.
+            ModelError: it is no model of ours, or damaged.
+            UsageError: the device is not there, or the backend unknown.
+            MissingExtraError: onnxruntime is not installed.
         """
-        return cls(*load_model(run_or_file), render_size=render_size)
+        path = default_model(model)
+        if backend == "onnx":
+            from pix2color.models.onnx_file import load_onnx
 
-    @torch.inference_mode()
-    def __call__(self, rgb: np.ndarray) -> np.ndarray:
-        """Colour one photo.
+            network, info = load_onnx(path)
+            device = "cpu"
+        elif backend == "torch":
+            device = _device(device)
+            generator, info = load_model(path)
+            network = torch_network(generator, device)
+        else:
+            raise UsageError(f"backend {backend!r} is unknown; there are torch and onnx")
+        return cls(network, info, device=device, render_size=render_size, tta=tta)
+
+    def colorize(self, source: Source, look: Look = _AS_PREDICTED) -> Image.Image:
+        """Colour one photo, whether or not it has colour already.
 
         Args:
-            rgb: uint8 (3, H, W); a gray photo has three equal channels.
+            source: a file's path, a Pillow picture of any mode, or an array: uint8 (H, W) gray,
+                (H, W, 3) sRGB or (H, W, 4) with alpha.
+            look: what to do to the colours.
 
         Returns:
-            uint8 (3, H, W) of the same L*, within what 8 bits can show.
+            An upright picture of the same size and luminance, in mode RGB, or RGBA if the photo
+            has transparency.
+
+        Raises:
+            ImageError: the file cannot be read.
+            ModelError: the network gave no colours.
+            ValueError: an array has another shape or type.
         """
-        photo = torch.from_numpy(rgb)[None].to(self.device)
-        rows = max(1, _STRIP_PIXELS // photo.shape[3])  # the conversions need much memory
-        L = torch.cat([color.encode(strip)[0] for strip in photo.split(rows, dim=2)], dim=2)
-        ab = self.predict(L)
-        strips = zip(L.split(rows, dim=2), ab.split(rows, dim=2), strict=True)
-        colored = [(color.decode(*strip) * 255).round().to(torch.uint8) for strip in strips]
-        return torch.cat(colored, dim=2)[0].cpu().numpy()
+        prepared = self.prepare(_photo(source))
+        return _picture(prepared.photo, self.finish(prepared, self.predict_ab([prepared])[0], look))
+
+    def colorize_many(
+        self, sources: Iterable[Source], look: Look = _AS_PREDICTED
+    ) -> Iterator[Image.Image]:
+        """Colour photos one after another, as a stream: in order, reading ahead a little.
+
+        Reading, network and conversion overlap, and photos share batches. Arguments, results
+        and errors are those of ``colorize``; the first error ends the stream.
+        """
+
+        def load(item: tuple[int, Source]) -> Prepared:
+            return self.prepare(_photo(item[1]))
+
+        def finish(item: tuple[int, Source], prepared: Prepared, ab: Tensor) -> Image.Image:
+            return _picture(prepared.photo, self.finish(prepared, ab, look))
+
+        early: dict[int, Image.Image] = {}
+        due = 0
+        for (index, _), result in self.pipeline(load, finish).run(enumerate(sources)):
+            if isinstance(result, Exception):
+                raise result
+            early[index] = result
+            while due in early:
+                yield early.pop(due)
+                due += 1
+
+    def pipeline(self, load: Callable, finish: Callable, workers: int | None = None) -> Pipeline:
+        """Around the network: item → Prepared before it, (item, Prepared, ab) → result after.
+
+        Each thread computes alone: on a CPU, threads that each serve one photo get more done
+        than threads that share one.
+        """
+        return Pipeline(
+            load,
+            self.predict_ab,
+            finish,
+            workers=workers or cores(),
+            batch=BATCH,
+            room=_ROOM,
+            prepare=lambda: torch.set_num_threads(1),
+        )
+
+    def prepare(self, photo: Photo) -> Prepared:
+        """Reduce a photo to what the network looks at."""
+        picture = Image.fromarray(photo.gray)
+        most = (_MOST_SEEN / (picture.width * picture.height)) ** 0.5
+        scale = min(self.render_size / min(picture.size), most)
+        if scale < 1:
+            width, height = (max(1, round(side * scale)) for side in picture.size)
+            picture = picture.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=2.0)
+        return Prepared(photo, np.asarray(picture))
+
+    @torch.inference_mode()
+    def predict_ab(self, batch: list[Prepared]) -> list[Tensor]:
+        """ab (1, 2, h, w), float32, for each of several photos of one ``group``.
+
+        Raises:
+            ModelError: they are too large for the memory, or the network gave no numbers.
+        """
+        height, width = batch[0].group
+        sides = [prepared.seen.shape for prepared in batch]
+        padded = [
+            np.pad(prepared.seen, ((0, height - h), (0, width - w)), mode="edge")
+            for prepared, (h, w) in zip(batch, sides, strict=True)
+        ]
+        L = torch.from_numpy(color.lightness(np.stack(padded)))[:, None]
+        try:
+            ab = self._predict(L)
+        except (RuntimeError, MemoryError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            raise ModelError("out of memory; a smaller --render-size needs less") from error
+        return [ab[i : i + 1, :, :h, :w] for i, (h, w) in enumerate(sides)]
+
+    @torch.inference_mode()
+    def finish(self, prepared: Prepared, ab: Tensor, look: Look = _AS_PREDICTED) -> Planes:
+        """The colour picture, at full size, from the colours predicted for it."""
+        return join(prepared.photo.gray, chroma_maps(prepared.seen, look(ab)))
 
     @torch.inference_mode()
     def predict(self, L: Tensor) -> Tensor:
-        """ab (N, 2, H, W), float32, for ``L`` (N, 1, H, W) in [-1, 1]."""
-        return render(self.generator, L, self.render_size)
+        """ab (N, 2, H, W), float32, for ``L`` (N, 1, H, W) in [-1, 1], at its own size."""
+        return render(self._predict, L, self.render_size)
+
+    def _predict(self, L: Tensor) -> Tensor:
+        ab = self.network(L)
+        if self.tta:
+            ab = (ab + self.network(L.flip(3)).flip(3)) / 2
+        if not ab.isfinite().all():
+            raise ModelError("the model gave no colours (NaN); it is damaged, or badly trained")
+        return ab
+
+
+def default_model(model: Path | str | None) -> Path:
+    """The model that is meant; without a name the one that ships with the package.
+
+    Raises:
+        UsageError: none does.
+    """
+    if model is None and not DEFAULT_MODEL.exists():
+        raise UsageError("no model ships with this version; name one that you trained: --model")
+    return Path(model or DEFAULT_MODEL)
+
+
+def torch_network(generator: Generator, device: str) -> Network:
+    """A generator as a function, in bf16 where the hardware computes in it."""
+    half = computes_in_bf16(torch.device(device).type)
+    dtype = torch.bfloat16 if half else torch.float32
+    generator = generator.eval().to(device, dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def network(L: Tensor) -> Tensor:
+        L = L.to(device, dtype, memory_format=torch.channels_last)
+        return generator(L).float().cpu()
+
+    return network
+
+
+def _device(name: str) -> str:
+    if name == "auto":
+        found = torch.accelerator.current_accelerator(check_available=True)
+        return found.type if found else "cpu"
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise UsageError(f"device {name}: not here ({str(error).splitlines()[0]})") from error
+    return name
+
+
+def _padded(side: int) -> int:
+    return max(_LEAST_SIDE, math.ceil(side / _PAD) * _PAD)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    text = str(error)
+    return (
+        isinstance(error, (MemoryError, torch.OutOfMemoryError))
+        or "out of memory" in text
+        or "allocate memory" in text  # torch's words for it on a CPU
+    )
+
+
+def _photo(source: Source) -> Photo:
+    if isinstance(source, (str, Path)):
+        return read_photo(Path(source))
+    if isinstance(source, np.ndarray):
+        if source.dtype != np.uint8 or not (
+            source.ndim == 2 or (source.ndim == 3 and source.shape[2] in (3, 4))
+        ):
+            raise ValueError(
+                "a photo must be uint8 with a shape of (H, W), (H, W, 3) or (H, W, 4). "
+                f"Got {source.dtype} {source.shape}"
+            )
+        source = Image.fromarray(source)
+    return from_picture(source)
+
+
+def _picture(photo: Photo, planes: Planes) -> Image.Image:
+    picture = planes.to_picture()
+    if photo.alpha is not None:
+        picture.putalpha(Image.fromarray(photo.alpha))
+    return picture

@@ -1,83 +1,378 @@
-"""Colouring many files: which goes where, and what became of each."""
+"""Colouring many files: which goes where, what was done before, and what became of each."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from torch import Tensor
+
 from pix2color import console, images
-from pix2color.colorizer import Colorizer
-from pix2color.errors import ImageError, MissingPathError, UsageError
+from pix2color.colorizer import Colorizer, Prepared
+from pix2color.errors import DataError, ImageError, MissingPathError, Pix2colorError, UsageError
+from pix2color.fullsize import Planes
+from pix2color.look import Look
+from pix2color.manifest import Manifest, Record, hash_bytes
+from pix2color.photo import DEFAULT_QUALITY, encode, read_photo
 
 # GIF has too few colours for a photo; its colour version becomes a PNG.
 _OTHER_ENDINGS = {".gif": ".png"}
+_COMPARE = ".compare.jpg"
+_GAP = 16
+_SECONDS_BETWEEN_LOOKS = 2.0
+
+COLOURED, DONE, HAS_COLOUR, KEPT, FAILED = "coloured", "done", "has colour", "kept", "failed"
 
 
 @dataclass
 class Outcome:
-    """One photo's fate; ``error`` is None if ``output`` was written."""
+    """One photo's fate.
+
+    Attributes:
+        input: the photo.
+        output: its colour version, if there is one.
+        status: ``coloured``; ``done`` before; ``has colour`` and was left alone; ``kept``: the
+            output is a file that was not written by this job; ``failed``.
+        reason: why it was not coloured.
+        notes: what to know about the reading.
+        original: the photo as it was, if it was replaced.
+    """
+
+    input: Path
+    output: Path | None
+    status: str
+    reason: str = ""
+    notes: list[str] = field(default_factory=list)
+    original: Path | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        places = {"input": self.input, "output": self.output, "original": self.original}
+        return asdict(self) | {key: path and str(path) for key, path in places.items()}
+
+
+class _SettledEarly(Exception):  # noqa: N818 - no error
+    """A photo's fate is known before the network saw it."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+
+
+@dataclass
+class Task:
+    """One photo to colour.
+
+    Attributes:
+        input: the photo.
+        output: where its colour version goes.
+        name: of the output, relative to the folder of the job.
+        digest: SHA-256 of the photo's file, once it was read.
+        original: the file itself, if it is to be replaced.
+    """
 
     input: Path
     output: Path
-    error: str | None = None
+    name: Path
+    digest: str = ""
+    original: bytes = b""
 
-    def as_dict(self) -> dict[str, Any]:
-        return {"input": str(self.input), "output": str(self.output), "error": self.error}
+
+@dataclass(frozen=True)
+class Order:
+    """What a job is to do.
+
+    Attributes:
+        paths: photos, and folders of them.
+        out: where outputs go; folders are mirrored below it.
+        backup: replace the photos themselves, after copying them to this folder.
+        suffix: put behind the names of outputs.
+        ending: of outputs, such as ``.png``; by default the photo's own.
+        look: what to do to the colours.
+        quality: of JPEG, WebP and AVIF, 1 to 100.
+        strip_metadata: carry nothing over but pixels.
+        force: colour photos that have colour, too.
+        overwrite: do again what is done, and replace files that this job has not written.
+        compare: write before | after beside each output.
+        workers: threads; by default one for each core.
+    """
+
+    paths: tuple[Path, ...]
+    out: Path | None = None
+    backup: Path | None = None
+    suffix: str = ""
+    ending: str | None = None
+    look: Look = field(default_factory=Look)
+    quality: int = DEFAULT_QUALITY
+    strip_metadata: bool = False
+    force: bool = False
+    overwrite: bool = False
+    compare: bool = False
+    workers: int | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Of the job: where its manifest is."""
+        folder = self.backup or self.out
+        assert folder is not None
+        return folder
 
 
-def plan(paths: list[Path], out: Path) -> list[tuple[Path, Path]]:
-    """Input and output of every photo named or below a folder named.
+def plan(order: Order, manifest: Manifest) -> list[Task]:
+    """Every photo named or below a folder named, and where its colour version goes.
+
+    Outputs of this job that lie among the photos are no photos to colour.
 
     Raises:
         MissingPathError: a path is not there.
-        DataError: a folder holds no photo.
+        DataError: there is no photo.
         UsageError: an output would overwrite an input or another output.
     """
-    pairs = []
-    for path in paths:
+    tasks = []
+    for path in order.paths:
         if path.is_dir():
-            pairs += [(photo, out / photo.relative_to(path)) for photo in images.find_photos(path)]
+            found = images.find_photos(path)
+            tasks += [_task(order, photo, photo.relative_to(path)) for photo in found]
         elif path.exists():
-            pairs.append((path, out / path.name))
+            tasks.append(_task(order, path, Path(path.name)))
         else:
             raise MissingPathError(f"{path}: no such file or folder")
-    pairs = [(p, t.with_suffix(_OTHER_ENDINGS.get(t.suffix.lower(), t.suffix))) for p, t in pairs]
-    inputs = {photo.resolve() for photo, _ in pairs}
+    if order.backup is None:
+        tasks = [task for task in tasks if not _is_output(task.input, order.folder, manifest)]
+    _check_collisions(order, tasks)
+    return tasks
+
+
+def _task(order: Order, photo: Path, name: Path) -> Task:
+    if order.out is None:
+        return Task(photo, photo, name)
+    ending = order.ending or _OTHER_ENDINGS.get(name.suffix.lower(), name.suffix)
+    name = name.with_name(name.stem + order.suffix + ending)
+    return Task(photo, order.out / name, name)
+
+
+def _is_output(photo: Path, folder: Path, manifest: Manifest) -> bool:
+    try:
+        name = photo.resolve().relative_to(folder.resolve())
+    except ValueError:
+        return False
+    return manifest.written(str(name), photo) is not None
+
+
+def _check_collisions(order: Order, tasks: list[Task]) -> None:
+    inputs = {task.input.resolve() for task in tasks}
     taken: dict[Path, Path] = {}
-    for photo, target in pairs:
-        place = target.resolve()
-        if place in inputs:
-            raise UsageError(f"{target}: would overwrite a photo; choose another --out")
-        if taken.setdefault(place, photo) != photo:
-            raise UsageError(
-                f"{taken[place]} and {photo} would both become {target}; run them apart"
-            )
-    return pairs
+    for task in tasks:
+        targets = [task.output] if order.out else [order.folder / task.name]
+        if order.compare:
+            targets.append(_compare_path(task.output))
+        for target in targets:
+            place = target.resolve()
+            if place in inputs:
+                raise UsageError(f"{target}: would overwrite a photo; choose another --out")
+            if taken.setdefault(place, task.input) != task.input:
+                raise UsageError(
+                    f"{taken[place]} and {task.input} would both become {target}; run them apart"
+                )
 
 
-def colorize_all(
-    pairs: list[tuple[Path, Path]], model: Path, *, render_size: int | None
-) -> list[Outcome]:
-    """Colour every photo; one that fails is told on stderr and does not stop the others.
+def _compare_path(output: Path) -> Path:
+    return output.with_name(output.stem + _COMPARE)
 
-    Raises:
-        MissingPathError, ModelError: the model cannot be used.
+
+class Job:
+    """Colours photos as ordered; each is done once, and whole or not at all.
+
+    Args:
+        colorizer: the model.
+        order: what to do.
+        process: this process among ``processes`` that share the photos.
     """
-    colorizer = Colorizer.from_file(model, render_size=render_size)
-    outcomes = []
-    with console.progress("colorize", len(pairs), "photos") as progress:
-        for photo, target in pairs:
-            outcome = Outcome(photo, target)
+
+    def __init__(
+        self, colorizer: Colorizer, order: Order, *, process: int = 0, processes: int = 1
+    ) -> None:
+        self.colorizer, self.order = colorizer, order
+        self.process, self.processes = process, processes
+        self.manifest = Manifest(order.folder, process)
+        self._settings = self._hash_settings()
+
+    def run(self) -> Iterator[Outcome]:
+        """One pass over all photos: the outcome of each, as it gets done.
+
+        Raises:
+            MissingPathError, DataError, UsageError: see ``plan``.
+        """
+        tasks = plan(self.order, self.manifest)[self.process :: self.processes]
+        yield from self._colorize(tasks)
+
+    def watch(self) -> Iterator[Outcome]:
+        """Passes over whatever is new, for ever."""
+        settled: dict[Path, tuple[int, int]] = {}
+        before: dict[Path, tuple[int, int]] = {}
+        while True:
             try:
-                pixels = images.to_array(images.read(photo))
-                images.write(target, images.from_array(colorizer(pixels)))
-            except ImageError as error:
-                outcome.error = str(error)
-            except (MemoryError, RuntimeError) as error:  # torch's word for out of memory
-                outcome.error = f"{photo}: not coloured ({str(error).splitlines()[0]})"
-            if outcome.error:
-                console.say(f"failed: {outcome.error}")
-            outcomes.append(outcome)
-            progress(len(outcomes))
-    return outcomes
+                tasks = plan(self.order, self.manifest)[self.process :: self.processes]
+            except DataError:  # nothing there yet
+                tasks = []
+            now = {task.input: state for task in tasks if (state := _state(task.input))}
+            # A file that still grows is left for the next look.
+            new = [
+                task
+                for task in tasks
+                if task.input in now
+                and now[task.input] == before.get(task.input)
+                and now[task.input] != settled.get(task.input)
+            ]
+            if new:
+                yield from self._colorize(new)
+                # In place, a photo has changed by being coloured.
+                settled |= {task.input: state for task in new if (state := _state(task.input))}
+            before = now
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+
+    def pairs(self, outcomes: list[Outcome]) -> Iterator[tuple[str, Path, Path]]:
+        """Name, photo and colour version of all that is coloured, by name, for a gallery."""
+        for outcome in sorted(outcomes, key=lambda outcome: outcome.input):
+            if outcome.output is not None:
+                name = (
+                    outcome.output.relative_to(self.order.out) if self.order.out else outcome.input
+                )
+                yield str(name), outcome.original or outcome.input, outcome.output
+
+    def _colorize(self, tasks: list[Task]) -> Iterator[Outcome]:
+        for folder in {task.output.parent for task in tasks} | {self.order.folder}:
+            images.sweep(folder)
+        pipeline = self.colorizer.pipeline(self._load, self._finish, self.order.workers)
+        failed = 0
+        with console.progress("colorize", len(tasks), "photos") as progress:
+            for count, (task, result) in enumerate(pipeline.run(tasks), start=1):
+                outcome = _outcome(task, result)
+                failed += outcome.status == FAILED
+                if outcome.reason and outcome.status != DONE:
+                    console.say(f"{outcome.status}: {outcome.reason}")
+                for note in outcome.notes:
+                    console.say(f"note: {outcome.input}: {note}")
+                progress(count, f"{failed} failed" if failed else "")
+                yield outcome
+
+    def _load(self, task: Task) -> Prepared:
+        try:
+            data = task.input.read_bytes()
+        except OSError as error:
+            raise ImageError(f"{task.input}: cannot be read ({error.strerror})") from error
+        task.digest = hash_bytes(data)
+        if not self.order.overwrite:
+            self._check_done(task)
+        photo = read_photo(task.input, data)
+        if photo.has_colour and not self.order.force:
+            reason = f"{task.input}: has colour already and was left alone; --force colours it"
+            raise _SettledEarly(Outcome(task.input, None, HAS_COLOUR, reason))
+        if self.order.backup is not None:
+            task.original = data
+        return self.colorizer.prepare(photo)
+
+    def _check_done(self, task: Task) -> None:
+        if self.order.backup is not None:
+            done = self.manifest.written(str(task.name), task.output) is not None
+        else:
+            record = self._ours(task.output, str(task.name), task)
+            asked = (task.digest, self._settings)
+            done = record is not None and (record.input, record.settings) == asked
+        if done:
+            raise _SettledEarly(self._made(task, DONE, reason="coloured before"))
+
+    def _made(self, task: Task, status: str, **details: Any) -> Outcome:
+        original = self.order.backup and self.order.backup / task.name
+        return Outcome(task.input, task.output, status, original=original, **details)
+
+    def _ours(self, path: Path, name: str, task: Task) -> Record | None:
+        """The record of an output that is there; a file of somebody else's is not touched."""
+        record = self.manifest.written(name, path)
+        if record is None and path.exists():
+            reason = f"{path}: is there already, not as this job wrote it; --overwrite replaces it"
+            raise _SettledEarly(Outcome(task.input, None, KEPT, reason))
+        return record
+
+    def _finish(self, task: Task, prepared: Prepared, ab: Tensor) -> Outcome:
+        order, photo = self.order, prepared.photo
+        planes = self.colorizer.finish(prepared, ab, order.look)
+        metadata = None if order.strip_metadata else photo.metadata.marked()
+        data = encode(
+            task.output, planes, alpha=photo.alpha, metadata=metadata, quality=order.quality
+        )
+        if order.compare:
+            path = _compare_path(task.output)
+            name = str(task.name.with_name(path.name))
+            if not order.overwrite:
+                self._ours(path, name, task)
+            pair = encode(path, before_and_after(photo.gray, planes), quality=order.quality)
+            self._write(path, name, pair, task)
+        if order.backup is not None:
+            _back_up(order.backup / task.name, task.original)
+        self._write(task.output, str(task.name), data, task)
+        return self._made(task, COLOURED, notes=photo.notes)
+
+    def _write(self, path: Path, name: str, data: bytes, task: Task) -> None:
+        record = Record(name, task.digest, self._settings, hash_bytes(data))
+        images.put(path, data, before_rename=lambda: self.manifest.add(record))
+
+    def _hash_settings(self) -> str:
+        colorizer, order = self.colorizer, self.order
+        settings = (
+            colorizer.info.sha256,
+            colorizer.render_size,
+            colorizer.tta,
+            order.look,
+            order.quality,
+            order.strip_metadata,
+            order.compare,
+        )
+        return hash_bytes(repr(settings).encode())
+
+
+def _outcome(task: Task, result: Outcome | Exception) -> Outcome:
+    if isinstance(result, Outcome):
+        return result
+    if isinstance(result, _SettledEarly):
+        return result.outcome
+    reason = str(result).splitlines()[0] if str(result) else type(result).__name__
+    if not isinstance(result, ImageError):
+        kind = "" if isinstance(result, Pix2colorError) else f"{type(result).__name__}: "
+        reason = f"{task.input}: not coloured ({kind}{reason})"
+    return Outcome(task.input, None, FAILED, reason)
+
+
+def _state(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
+
+
+def _back_up(path: Path, original: bytes) -> None:
+    if not path.exists():
+        images.put(path, original)
+    elif path.read_bytes() != original:
+        raise ImageError(f"{path}: another photo is there; choose another --backup")
+
+
+def before_and_after(gray: np.ndarray, planes: Planes) -> Planes:
+    """The photo and its colour version side by side, with white between."""
+    height, width = gray.shape
+    white = np.full((height, _GAP + width % 2), 255, np.uint8)
+    neutral = np.full((len(planes.cb), (width + white.shape[1]) // 2), 128, np.uint8)
+    return Planes(
+        np.concatenate([gray, white, planes.y], axis=1),
+        np.concatenate([neutral, planes.cb], axis=1),
+        np.concatenate([neutral, planes.cr], axis=1),
+    )
+
+
+def launched() -> tuple[int, int]:
+    """Number of this process, and of all, if ``torchrun`` has started several."""
+    return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))

@@ -4,7 +4,7 @@ import sys
 import pytest
 from conftest import pix2color
 
-COMMANDS = ["pretrain", "train-gan", "colorize", "evaluate"]
+COMMANDS = ["pretrain", "train-gan", "colorize", "evaluate", "info", "export"]
 
 
 @pytest.mark.parametrize("command", [None, *COMMANDS])

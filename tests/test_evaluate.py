@@ -24,8 +24,8 @@ class Gray(Generator):
         return torch.zeros(len(L), 2, *L.shape[2:])
 
 
-def colorizer(generator: Generator) -> Colorizer:
-    return Colorizer(generator, ModelInfo("test"))
+def colorizer(network) -> Colorizer:
+    return Colorizer(network, ModelInfo("test"))
 
 
 @pytest.fixture(scope="module")

@@ -1,19 +1,22 @@
 """``pix2color colorize`` on real files."""
 
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
 import torch
-from conftest import one_line, pix2color
+from conftest import ROOT, colour_photos, one_line, pix2color
 from PIL import Image
 from skimage import data
 
 from pix2color import color
-from pix2color.colorizer import Colorizer
-from pix2color.models import Generator
-from pix2color.models.files import ModelInfo
+from pix2color.metadata import SOURCE_TYPE
 
 
 @pytest.fixture
@@ -30,8 +33,14 @@ def album(tmp_path, write_photo):
     return tmp_path / "album"
 
 
+def made(folder):
+    """Names of the files below a folder, but for hidden ones."""
+    names = (p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+    return sorted(name for name in names if not name.startswith("."))
+
+
 def lightness(path):
-    pixels = np.asarray(Image.open(path).convert("RGB"))
+    pixels = np.array(Image.open(path).convert("RGB"))
     return color.rgb_to_lab(torch.from_numpy(pixels).permute(2, 0, 1)[None])[0, 0].numpy()
 
 
@@ -39,20 +48,13 @@ def test_a_folder_is_mirrored_with_size_and_luminance_kept(album, pretrained, tm
     out = tmp_path / "out"
     result = pix2color("colorize", album, "--model", pretrained, "--out", out)
     assert result.returncode == 0, result.stderr
-    made = {p.relative_to(out).as_posix(): p for p in out.rglob("*") if p.is_file()}
-    assert sorted(made) == [
-        "camera.jpg",
-        "deep/er/tall.png",
-        "deep/tiny.png",
-        "old.png",
-        "turned.jpg",
-    ]
-    assert Image.open(made["turned.jpg"]).size == (40, 80)
+    assert made(out) == ["camera.jpg", "deep/er/tall.png", "deep/tiny.png", "old.png", "turned.jpg"]
+    assert Image.open(out / "turned.jpg").size == (40, 80)
     for name in ("deep/er/tall.png", "deep/tiny.png"):
-        assert Image.open(made[name]).size == Image.open(album / name).size
-        moved = np.abs(lightness(made[name]) - lightness(album / name))
+        assert Image.open(out / name).size == Image.open(album / name).size
+        moved = np.abs(lightness(out / name) - lightness(album / name))
         assert moved.mean() < 0.3
-        assert moved.max() < 1
+        assert moved.max() < 2
     assert "5 photos coloured, 0 failed" in result.stdout
 
 
@@ -62,10 +64,12 @@ def test_files_and_json(album, pretrained, tmp_path):
     files = [album / "camera.jpg", album / "broken.jpg"]
     result = pix2color("colorize", *files, "--model", pretrained, "--out", out, "--json")
     assert result.returncode == 3
-    outcomes = json.loads(result.stdout)
-    assert [o["error"] is None for o in outcomes] == [True, False]
-    assert "broken.jpg" in outcomes[1]["error"]
-    assert [p.name for p in out.iterdir()] == ["camera.jpg"]
+    broken, camera = json.loads(result.stdout)
+    assert (camera["status"], camera["output"]) == ("coloured", str(out / "camera.jpg"))
+    assert broken["status"] == "failed"
+    assert broken["output"] is None
+    assert "broken.jpg: cannot be read" in broken["reason"]
+    assert made(out) == ["camera.jpg"]
 
 
 def test_all_failed_is_failed(album, pretrained, tmp_path):
@@ -73,7 +77,7 @@ def test_all_failed_is_failed(album, pretrained, tmp_path):
     out = tmp_path / "out"
     result = pix2color("colorize", album / "broken.jpg", "--model", pretrained, "--out", out)
     assert result.returncode == 1
-    assert not out.exists()
+    assert made(out) == []
 
 
 def test_originals_are_never_overwritten(album, pretrained):
@@ -112,40 +116,230 @@ def test_wrong_paths_are_named(album, pretrained, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-class Constant(Generator):
-    """Paints everything in one colour and notes what it was shown."""
+class TestRerun:
+    def test_what_is_done_is_not_done_again_unless_something_changed(
+        self, album, pretrained, tmp_path
+    ):
+        out = tmp_path / "out"
 
-    def forward(self, L):
-        self.seen = L
-        return torch.tensor([0.1, -0.2]).view(1, 2, 1, 1).expand(len(L), 2, *L.shape[2:])
+        def run(*more):
+            words = ("colorize", album, "--model", pretrained, "--out", out, "--json", *more)
+            result = pix2color(*words)
+            assert result.returncode == 0, result.stderr
+            return {
+                os.path.relpath(o["input"], album): o["status"] for o in json.loads(result.stdout)
+            }
+
+        assert set(run().values()) == {"coloured"}
+        before = {p: p.stat().st_mtime_ns for p in out.rglob("*.*") if p.is_file()}
+        assert set(run().values()) == {"done"}
+        (album / "camera.jpg").write_bytes((album / "turned.jpg").read_bytes())
+        (out / "old.png").unlink()
+        assert {n for n, status in run().items() if status == "coloured"} == {
+            "camera.jpg",
+            "old.gif",
+        }
+        changed = {p.name for p in before if p.exists() and p.stat().st_mtime_ns != before[p]}
+        assert changed - {"done-0.jsonl"} == {"camera.jpg", "old.png"}
+        assert set(run("--saturation", 1.5).values()) == {"coloured"}
+        assert set(run("--saturation", 1.5, "--overwrite").values()) == {"coloured"}
+
+    def test_a_file_of_somebody_else_is_not_replaced(self, album, pretrained, tmp_path):
+        out = tmp_path / "out"
+        out.mkdir()
+        (out / "camera.jpg").write_text("precious")
+        words = ("colorize", album / "camera.jpg", "--model", pretrained, "--out", out)
+        result = pix2color(*words)
+        assert result.returncode == 0
+        assert "kept" in result.stderr
+        assert "--overwrite" in result.stderr
+        assert (out / "camera.jpg").read_text() == "precious"
+        assert pix2color(*words, "--overwrite").returncode == 0
+        assert Image.open(out / "camera.jpg").mode == "RGB"
+
+    def test_outputs_among_the_photos_are_no_photos(self, album, pretrained):
+        words = ("colorize", album, "--model", pretrained, "--out", album, "--suffix", "-colour")
+        assert pix2color(*words).returncode == 0
+        first = made(album)
+        assert len(first) == 10
+        assert "camera-colour.jpg" in first
+        result = pix2color(*words, "--json")
+        assert {o["status"] for o in json.loads(result.stdout)} == {"done"}
+        assert made(album) == first
+
+    @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+    def test_a_killed_job_goes_on_and_leaves_nothing_half_done(self, how, pretrained, tmp_path):
+        album, out = tmp_path / "album", tmp_path / "out"
+        album.mkdir()
+        picture = Image.fromarray(data.camera())
+        for i in range(60):
+            picture.rotate(i).save(album / f"{i:02d}.png")
+        words = [sys.executable, "-m", "pix2color", "colorize", album, "--model", pretrained]
+        words += ["--out", out]
+        stopped = 0
+        for already in (3, 20):
+            process = subprocess.Popen(
+                words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            )
+            while process.poll() is None and len(list(out.glob("*.png"))) < already:
+                time.sleep(0.005)
+            process.send_signal(how)
+            _, told = process.communicate(timeout=60)
+            stopped += process.returncode != 0
+            if how == signal.SIGINT and process.returncode:
+                assert process.returncode == 130
+                assert "goes on from here" in told
+                assert "Traceback" not in told
+        assert stopped == 2
+        finished = {p: p.stat().st_mtime_ns for p in out.glob("*.png")}
+        assert 20 <= len(finished) < 60
+        for path in finished:
+            Image.open(path).load()
+        result = subprocess.run([*words, "--json"], capture_output=True, text=True, timeout=120)
+        statuses = [o["status"] for o in json.loads(result.stdout)]
+        assert statuses.count("done") == len(finished)
+        assert len(statuses) == 60
+        assert len(made(out)) == 60
+        assert all(path.stat().st_mtime_ns == was for path, was in finished.items())
+        assert not list(out.rglob(".*.part"))
 
 
-class TestColorizer:
-    @pytest.mark.parametrize(
-        ("size", "seen"), [((400, 600), (256, 384)), ((90, 50), (90, 50)), ((512, 256), (512, 256))]
+class TestWhatIsThere:
+    def test_colour_photos_are_left_alone_unless_forced(self, pretrained, write_photo, tmp_path):
+        path = write_photo("cat.jpg", Image.fromarray(colour_photos()["chelsea"]))
+        words = ("colorize", path, "--model", pretrained, "--out", tmp_path / "out")
+        result = pix2color(*words, "--json")
+        assert result.returncode == 0
+        (outcome,) = json.loads(result.stdout)
+        assert (outcome["status"], outcome["output"]) == ("has colour", None)
+        assert "--force" in outcome["reason"]
+        assert made(tmp_path / "out") == []
+        assert pix2color(*words, "--force").returncode == 0
+        assert made(tmp_path / "out") == ["cat.jpg"]
+
+    def test_in_place_keeps_the_originals(self, album, pretrained, tmp_path):
+        backup = tmp_path / "backup"
+        (album / "old.gif").unlink()
+        before = {name: (album / name).read_bytes() for name in made(album)}
+        words = ("colorize", album, "--model", pretrained, "--in-place", "--backup", backup)
+        assert pix2color(*words).returncode == 0
+        assert {name: (backup / name).read_bytes() for name in made(backup)} == before
+        after = {name: (album / name).read_bytes() for name in made(album)}
+        assert after.keys() == before.keys()
+        assert all(after[name] != before[name] for name in before)
+        result = pix2color(*words, "--json", "--saturation", 2)
+        assert {o["status"] for o in json.loads(result.stdout)} == {"done"}
+        assert {name: (album / name).read_bytes() for name in made(album)} == after
+
+    def test_wishes_that_cannot_be_meant(self, album, pretrained, tmp_path):
+        out = ("--out", tmp_path / "out")
+        here = ("colorize", album, "--model", pretrained)
+        (tmp_path / "file").write_text("")
+        (tmp_path / "page").mkdir()
+        (tmp_path / "page" / "gallery.html").write_text("my own page")
+        for told, *words in (
+            ("--backup", *here, "--in-place"),
+            ("--in-place", *here, *out, "--backup", tmp_path / "b"),
+            ("--out", *here),
+            ("--suffix", *here, *out, "--suffix", "a/b"),
+            ("is a file", *here, "--out", tmp_path / "file"),
+            ("gallery.html", *here, "--out", tmp_path / "page", "--gallery"),
+            ("gray", *here, *out, "--like", album / "camera.jpg"),
+            ("none.jpg", *here, *out, "--like", "none.jpg"),
+            ("--watch", *("colorize", album / "camera.jpg"), *here[2:], *out, "--watch"),
+            ("device", *here, *out, "--device", "abacus"),
+            ("no model ships", "colorize", album, *out),
+        ):
+            assert told in one_line(pix2color(*words), 2)
+        assert not (tmp_path / "out").exists()
+
+
+def test_controls_change_the_colours_and_not_the_luminance(pretrained, write_photo, tmp_path):
+    path = write_photo("camera.png", Image.fromarray(data.camera()))
+    like = write_photo("like.png", Image.fromarray(colour_photos()["coffee"]))
+
+    def chroma(*words):
+        out = tmp_path / "out"
+        command = ("colorize", path, "--model", pretrained, "--out", out, "--overwrite", *words)
+        result = pix2color(*command)
+        assert result.returncode == 0, result.stderr
+        pixels = torch.from_numpy(np.array(Image.open(out / "camera.png"))).permute(2, 0, 1)
+        lab = color.rgb_to_lab(pixels[None])[0]
+        assert np.abs(lab[0].numpy() - lightness(path)).mean() < 0.3
+        return lab[1:].mean((1, 2)), lab[1:].norm(dim=0).mean()
+
+    mean, amount = chroma()
+    assert chroma("--saturation", 0)[1] < 0.5
+    assert chroma("--saturation", 3)[1] > 1.3 * amount
+    assert chroma("--temperature", 100)[0][1] > mean[1] + 5
+    assert chroma("--temperature", -100)[0][1] < mean[1] - 5
+    assert chroma("--like", like)[0][1] > mean[1] + 5  # coffee is brown
+    chroma("--tta", "--render-size", 64)
+
+
+def test_compare_gallery_format_and_metadata(album, pretrained, tmp_path):
+    out = tmp_path / "out"
+    words = ("--format", "png", "--compare", "--gallery", "--out", out, "--model", pretrained)
+    result = pix2color("colorize", album, *words)
+    assert result.returncode == 0, result.stderr
+    assert {"camera.png", "camera.compare.jpg", "gallery.html", "old.png"} <= set(made(out))
+    before, after = data.camera(), Image.open(out / "camera.compare.jpg")
+    assert after.size == (2 * 301 + 17, 203)
+    left = np.asarray(after.convert("L").crop((0, 0, 301, 203)), dtype=int)
+    truth = np.asarray(Image.open(album / "camera.jpg"), dtype=int)
+    assert np.abs(left - truth).mean() < 3
+    assert before.ndim == 2
+    assert (out / "gallery.html").read_text().count("<figure>") == 5
+    assert SOURCE_TYPE in Image.open(out / "camera.png").info["xmp"].decode()
+    result = pix2color("colorize", album, *words, "--strip-metadata", "--overwrite")
+    assert "xmp" not in Image.open(out / "camera.png").info
+
+
+def test_a_truncated_photo_is_named_or_taken_as_far_as_it_goes(album, pretrained, tmp_path):
+    path = album / "camera.jpg"
+    path.write_bytes(path.read_bytes()[:5000])
+    words = ("colorize", path, "--model", pretrained, "--out", tmp_path / "out")
+    result = pix2color(*words)
+    assert result.returncode == 1
+    assert "truncated" in result.stderr
+    assert pix2color(*words, "--allow-truncated").returncode == 0
+    assert Image.open(tmp_path / "out" / "camera.jpg").size == (301, 203)
+
+
+def test_torchrun_shares_the_photos(album, pretrained, tmp_path):
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    command += ["-m", "pix2color", "colorize", str(album), "--model", str(pretrained)]
+    result = subprocess.run(
+        [*command, "--out", str(out)], capture_output=True, text=True, cwd=ROOT, timeout=300
     )
-    def test_the_network_sees_the_render_size_unsquashed(self, size, seen):
-        colorizer = Colorizer(Constant(), ModelInfo("constant"))
-        colorizer(np.zeros((3, *size), np.uint8))
-        assert colorizer.generator.seen.shape == (1, 1, *seen)
+    assert result.returncode == 0, result.stderr
+    assert len(made(out)) == 5
+    told = sorted(line.split(" photos")[0] for line in result.stdout.splitlines())
+    assert told == ["2", "3"]
+    assert len(list((out / ".pix2color").iterdir())) == 2
 
-    def test_the_size_of_training_is_the_default(self):
-        pixels = np.zeros((3, 400, 400), np.uint8)
-        for asked, seen in ((None, 128), (200, 200)):
-            info = ModelInfo("constant", render_size=128)
-            colorizer = Colorizer(Constant(), info, render_size=asked)
-            colorizer(pixels)
-            assert colorizer.generator.seen.shape[2:] == (seen, seen)
 
-    def test_the_colour_it_says_is_the_colour_it_gets(self):
-        pixels = np.full((3, 40, 50), 130, np.uint8)
-        out = Colorizer(Constant(), ModelInfo("constant"))(pixels)
-        lab = color.rgb_to_lab(torch.from_numpy(out)[None]).mean((0, 2, 3))
-        assert lab[1:].tolist() == pytest.approx([11, -22], abs=0.5)
+def test_watch_follows_a_folder(album, pretrained, tmp_path):
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "pix2color", "colorize", str(album), "--model"]
+    process = subprocess.Popen(
+        [*command, str(pretrained), "--out", str(out), "--watch", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
 
-    def test_strips_leave_no_seams(self, monkeypatch):
-        pixels = np.repeat(data.camera()[None], 3, axis=0)
-        colorizer = Colorizer(Constant(), ModelInfo("constant"))
-        whole = colorizer(pixels)
-        monkeypatch.setattr("pix2color.colorizer._STRIP_PIXELS", 3000)
-        assert np.array_equal(colorizer(pixels), whole)
+    def wait_for(count):
+        end = time.monotonic() + 60
+        while not (out.exists() and len(made(out)) == count):
+            assert time.monotonic() < end
+            time.sleep(0.1)
+
+    wait_for(5)
+    shutil.copy(album / "turned.jpg", album / "new.jpg")
+    wait_for(6)
+    process.send_signal(signal.SIGINT)
+    outcomes = json.loads(process.communicate(timeout=30)[0])
+    assert process.returncode == 0
+    assert sorted(o["status"] for o in outcomes) == ["coloured"] * 6

@@ -5,21 +5,24 @@ Reading one runs no code from it and downloads nothing.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 
 from pix2color import __version__
 from pix2color.errors import ConfigError, MissingPathError, ModelError
 from pix2color.images import replacing
 from pix2color.models import Generator, build_generator
 
-_KEY = "pix2color"
+KEY = "pix2color"
+"""Of the header, in the metadata of a file."""
 NAME_IN_RUN = "model.safetensors"
 
 
@@ -36,6 +39,7 @@ class ModelInfo:
         step: of that run.
         scores: on that run's validation photos.
         version: of pix2color.
+        sha256: of the tensors, in the order of their names.
     """
 
     architecture: str
@@ -46,13 +50,15 @@ class ModelInfo:
     step: int = 0
     scores: dict[str, float] = field(default_factory=dict)
     version: str = __version__
+    sha256: str = ""
 
 
 def save_model(path: Path, generator: nn.Module, info: ModelInfo) -> None:
     """Write a generator with its header; never leaves half a file."""
     tensors = {k: v.detach().cpu().contiguous() for k, v in generator.state_dict().items()}
+    header = json.dumps({**asdict(info), "sha256": _digest(tensors)})
     with replacing(path) as temporary:
-        save_file(tensors, temporary, metadata={_KEY: json.dumps(asdict(info))})
+        save_file(tensors, temporary, metadata={KEY: header})
 
 
 def load_model(run_or_file: Path) -> tuple[Generator, ModelInfo]:
@@ -62,17 +68,10 @@ def load_model(run_or_file: Path) -> tuple[Generator, ModelInfo]:
         MissingPathError: nothing is there.
         ModelError: it is not a model file of pix2color, or damaged.
     """
-    path = run_or_file / NAME_IN_RUN if run_or_file.is_dir() else run_or_file
-    if not path.is_file():
-        hint = (
-            f"the run has no {NAME_IN_RUN} yet (written with the first checkpoint)"
-            if run_or_file.is_dir()
-            else "no such model file or run folder"
-        )
-        raise MissingPathError(f"{run_or_file}: {hint}")
+    path = model_file(run_or_file)
     try:
         with safe_open(path, framework="pt") as file:
-            header = (file.metadata() or {}).get(_KEY)
+            header = (file.metadata() or {}).get(KEY)
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise ModelError(f"{path}: {_what_it_is(path)}") from error
@@ -82,12 +81,39 @@ def load_model(run_or_file: Path) -> tuple[Generator, ModelInfo]:
         info = ModelInfo(**json.loads(header))
         generator = build_generator(info.architecture, info.options)
         generator.load_state_dict(state)
+        if info.sha256 != _digest(state):
+            raise ModelError(f"{path}: damaged, its tensors changed since they were written")
     except (ConfigError, TypeError, ValueError, RuntimeError) as error:
         raise ModelError(
             f"{path}: its tensors do not fit its header, or another version wrote it; "
             "export it again from its run"
         ) from error
     return generator.eval(), info
+
+
+def model_file(run_or_file: Path) -> Path:
+    """The model file that is meant.
+
+    Raises:
+        MissingPathError: nothing is there.
+    """
+    path = run_or_file / NAME_IN_RUN if run_or_file.is_dir() else run_or_file
+    if not path.is_file():
+        hint = (
+            f"the run has no {NAME_IN_RUN} yet (written with the first checkpoint)"
+            if run_or_file.is_dir()
+            else "no such model file or run folder"
+        )
+        raise MissingPathError(f"{run_or_file}: {hint}")
+    return path
+
+
+def _digest(tensors: dict[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _what_it_is(path: Path) -> str:

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from pix2color.config import EngineConfig, ScheduleConfig
 from pix2color.data.loader import Batch
 from pix2color.errors import ConfigError
+from pix2color.models.precision import computes_in_bf16
 from pix2color.training.tasks import Phase, Task
 
 
@@ -258,17 +259,11 @@ def make_accelerator(device: str = "auto", precision: str = "auto") -> Accelerat
         device: ``auto`` or ``cpu``.
         precision: ``auto`` (bf16 where it is computed in hardware), ``bf16`` or ``float32``.
     """
-    cpu = device == "cpu" or not torch.accelerator.is_available()
+    found = torch.accelerator.current_accelerator(check_available=True)
+    kind = "cpu" if device == "cpu" or found is None else found.type
     if precision == "auto":
-        precision = "bf16" if _computes_in_bf16(cpu) else "float32"
+        precision = "bf16" if computes_in_bf16(kind) else "float32"
     # Accelerate keeps one precision a process. A state of its own for each lets networks of
     # different precision be trained one after another, or in turns.
     AcceleratorState._shared_state = {}
-    return Accelerator(cpu=cpu, mixed_precision="bf16" if precision == "bf16" else "no")
-
-
-def _computes_in_bf16(cpu: bool) -> bool:
-    """Whether bf16 is computed, not imitated, which would be slower than float32."""
-    if cpu:
-        return torch.cpu._is_avx512_bf16_supported()
-    return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
+    return Accelerator(cpu=kind == "cpu", mixed_precision="bf16" if precision == "bf16" else "no")

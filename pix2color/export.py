@@ -1,0 +1,70 @@
+"""Model files for the world outside, and what is known of a model file."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pix2color.colorizer import default_model
+from pix2color.errors import UsageError
+from pix2color.models.files import ModelInfo, load_model, model_file
+
+_ONNX = ".onnx"
+
+
+def export_onnx(model: Path | None, out: Path) -> None:
+    """Write a model as ONNX, for any number of pictures of any height and width.
+
+    Raises:
+        UsageError: ``out`` is no name for it.
+        MissingPathError, ModelError: the model cannot be used.
+        MissingExtraError: onnx is not installed.
+    """
+    from pix2color.models.onnx_file import save_onnx
+
+    if out.suffix.lower() != _ONNX or out.is_dir():
+        raise UsageError(f"{out}: let the name end in {_ONNX}")
+    if not out.absolute().parent.is_dir():
+        raise UsageError(f"{out.parent}: no such folder")
+    save_onnx(out, *load_model(default_model(model)))
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """What a model file says of itself, once it was found whole.
+
+    Raises:
+        MissingPathError, ModelError: it cannot be used.
+    """
+    if path.suffix.lower() == _ONNX:
+        from pix2color.models.onnx_file import read_onnx
+
+        data, info = read_onnx(path)
+        return _about(path, info) | {"format": "onnx", "bytes": len(data)}
+    generator, info = load_model(path)
+    file = model_file(path)
+    return _about(file, info) | {
+        "format": "safetensors",
+        "bytes": file.stat().st_size,
+        "parameters": sum(p.numel() for p in generator.parameters()),
+    }
+
+
+def _about(path: Path, info: ModelInfo) -> dict[str, Any]:
+    return {"file": str(path), **asdict(info)}
+
+
+def as_text(about: dict[str, Any]) -> str:
+    """The same for people to read; the recipe is left to JSON."""
+    lines = {
+        "file": f"{about['file']} ({about['bytes'] / 1e6:.1f} MB, {about['format']})",
+        "architecture": about["architecture"],
+        "parameters": f"{about['parameters'] / 1e6:.1f} million" if "parameters" in about else "",
+        "render size": f"{about['render_size']} pixels, short side",
+        "trained by": f"{about['recipe'].get('task', '')}, {about['step']} steps",
+        "trained on": ", ".join(f"{k} {v}" for k, v in about["data"].items()),
+        "validation": ", ".join(f"{k} {v:.3g}" for k, v in about["scores"].items()),
+        "version": f"pix2color {about['version']}",
+        "sha256": about["sha256"],
+    }
+    return "\n".join(f"{name + ':':14}{text}" for name, text in lines.items() if text)

@@ -1,0 +1,193 @@
+"""Predicted colour joined to a photo's own luminance, at full size and nearly for free.
+
+Going through Lab at 12 megapixels costs many times what reading and writing the file does. So
+Lab is left at the size of the network: there each place gets its chroma as Cb and Cr of JPEG
+(ITU-T T.871) and the range of gray in which that chroma exists. At full size remains what
+depends on the pixel, a few operations on integers at half resolution: chroma shrinks where
+the gray would leave that range, and Y' moves by what the chroma adds to the luminance.
+
+Chroma stays at half resolution, as JPEG stores it (4:2:0); the four pixels that share it
+share the smallest of their factors, so none is clipped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from pix2color import color
+
+# Y' minus gray, of colours with the gray's L*, is nearly m·c − q / (gray + OFFSET), c = (Cb, Cr).
+# m follows from the luminance of sRGB and the luma of JPEG. q grows with c² and comes from the
+# curvature of sRGB's transfer function; at each place it is taken so that Y' is exact for the
+# gray that the network has seen there. The offset, fitted, holds it right for grays around.
+_LINEAR = (0.1181, 0.2126)
+_OFFSET = 12.0
+_ROOT_STEPS = 2  # steps of √q to one: it is stored in 8 bits, up to 127
+_ROOT_SCALE = np.float32(2**0.5 / (256 * _ROOT_STEPS))  # times the factor; for 2q
+_ROUNDED = np.float32(256.5 - 128 * sum(_LINEAR))  # as Cb and Cr are 128 where there is no colour
+
+_RGB_FROM_YCBCR = (
+    *(1, 0, 1.402, -128 * 1.402),
+    *(1, -0.344136, -0.714136, 128 * (0.344136 + 0.714136)),
+    *(1, 1.772, 0, -128 * 1.772),
+)
+_DARKEST, _LIGHTEST = 60, 212  # grays between which chroma is taken as predicted (L* 25 to 85)
+_ONE = np.uint16(
+    4096
+)  # of the fixed-point factor: how many grays from a limit, times that limit's slope
+_TO_BYTE = 4  # bits from there to 256
+_STEEPEST = 16.0  # grays; weaker chroma than this fades over as many
+_BLOCK = 32_768  # pixels that are worked on together: small enough for the cache
+
+
+@dataclass
+class Planes:
+    """A colour picture as JPEG has it: ``y`` (H, W), ``cb`` and ``cr`` half of that, uint8."""
+
+    y: np.ndarray
+    cb: np.ndarray
+    cr: np.ndarray
+
+    def to_picture(self) -> Image.Image:
+        """The same as a Pillow RGB picture."""
+        height, width = self.y.shape
+        even = (self.cb.shape[1] * 2, self.cb.shape[0] * 2)
+        y, *chroma = map(Image.fromarray, (self.y, self.cb, self.cr))
+        chroma = [c.resize(even, Image.Resampling.NEAREST) for c in chroma]
+        return to_rgb(y, *(c.crop((0, 0, width, height)) for c in chroma))
+
+
+def to_rgb(y: Image.Image, cb: Image.Image, cr: Image.Image) -> Image.Image:
+    """Three planes of one size as an RGB picture; Pillow's own conversion rounds down."""
+    return Image.merge("RGB", [y, cb, cr]).convert("RGB", _RGB_FROM_YCBCR)
+
+
+def chroma_maps(gray: np.ndarray, ab: Tensor) -> Tensor:
+    """What ``join`` needs to know of one picture, at the size of the network.
+
+    Args:
+        gray: what the network has seen, uint8 (h, w).
+        ab: (1, 2, h, w) in units of 110.
+
+    Returns:
+        uint8 (2, 4, h, w): Cb, Cr and the slopes of the factor below white and above black;
+        then √q, as explained above, and nothing. Four interleaved channels are what torch
+        enlarges fastest.
+    """
+    gray = gray.clip(_DARKEST, _LIGHTEST)
+    L, level = torch.from_numpy(color.lightness(gray))[None, None], torch.from_numpy(gray)
+    red, green, blue = (color.decode(L, ab)[0] * 255).unbind(0)
+    y = 0.299 * red + 0.587 * green + 0.114 * blue
+    cb, cr = (blue - y) / 1.772, (red - y) / 1.402
+    moved = _LINEAR[0] * cb + _LINEAR[1] * cr
+    curved = ((level + moved - y) * (level + _OFFSET)).clamp(min=0)
+    channels = torch.stack([red, green, blue]) - y
+    # The lightest and darkest gray at which all channels are within 0 to 255.
+    lightest = _gray_at(255 - channels.amax(0) - moved, curved)
+    darkest = _gray_at(-channels.amin(0) - moved, curved)
+    slopes = [int(_ONE) / room.clamp(min=_STEEPEST) - 0.5 for room in (255 - lightest, darkest)]
+    nothing = torch.zeros_like(y)
+    first = torch.stack([cb + 128, cr + 128, *slopes], dim=-1)
+    second = torch.stack([_ROOT_STEPS * curved.sqrt(), nothing, nothing, nothing], dim=-1)
+    maps = torch.stack([first, second]).round().clamp(0, 255).to(torch.uint8)
+    return maps.permute(0, 3, 1, 2)
+
+
+def _gray_at(level: Tensor, curved: Tensor) -> Tensor:
+    """The gray that solves gray − curved / (gray + OFFSET) = level."""
+    half = (level + _OFFSET) / 2
+    return half + (half * half + curved).sqrt() - _OFFSET
+
+
+def join(gray: np.ndarray, maps: Tensor) -> Planes:
+    """Colour for a photo of any size.
+
+    Args:
+        gray: the photo, uint8 (H, W).
+        maps: from ``chroma_maps``.
+
+    Returns:
+        planes whose L* is the photo's: 0.15 off on average, 99.9 % within 1.
+    """
+    height, width = gray.shape
+    if height % 2 or width % 2:
+        gray = np.pad(gray, ((0, height % 2), (0, width % 2)), mode="edge")
+    rows, columns = gray.shape[0] // 2, gray.shape[1] // 2
+    enlarged = F.interpolate(maps, (rows, columns), mode="bilinear", antialias=True)
+    interleaved = enlarged.permute(0, 2, 3, 1).contiguous().numpy()
+    packed = interleaved.view(np.dtype("<u4"))[..., 0]  # the four channels of a place as one number
+    y = np.empty_like(gray)
+    cb, cr = (np.empty((rows, columns), np.uint8) for _ in range(2))
+    step = max(1, _BLOCK // columns)
+    for top in range(0, rows, step):
+        part = slice(top, min(top + step, rows))
+        pixels = slice(2 * part.start, 2 * part.stop)
+        _join_block(gray[pixels], packed[:, part], y[pixels], cb[part], cr[part])
+    return Planes(np.ascontiguousarray(y[:height, :width]), cb, cr)
+
+
+def _join_block(
+    gray: np.ndarray, packed: np.ndarray, y: np.ndarray, cb: np.ndarray, cr: np.ndarray
+) -> None:
+    """Write ``y``, ``cb`` and ``cr``.
+
+    All is done in place on numbers of 16 bits where it can be: the time goes into memory.
+    """
+    upper, lower = gray[0::2], gray[1::2]
+    # The darkest and lightest of each two by two pixels; a pair is read as one number.
+    dark, light = np.minimum(upper, lower).view(np.uint16), np.maximum(upper, lower).view(np.uint16)
+    other = dark >> 8
+    dark &= 255
+    np.minimum(dark, other, out=dark)
+    np.right_shift(light, 8, out=other)
+    light &= 255
+    np.maximum(light, other, out=light)
+
+    chroma = packed[0].astype(np.uint16)  # Cb, and Cr in the upper byte
+    slopes = (packed[0] >> 16).astype(np.uint16)  # below white, above black in the upper byte
+    factor = 255 - light
+    factor *= slopes & 255
+    slopes >>= 8
+    slopes *= dark
+    np.minimum(factor, slopes, out=factor)
+    np.minimum(factor, _ONE, out=factor)
+    factor >>= _TO_BYTE  # 256 to one
+
+    # (chroma - 128) · factor / 256 + 128, rounded, without leaving 16 bits.
+    rest = 257 - factor
+    rest <<= 7
+    blue, red = chroma & 255, chroma >> 8
+    for plane, out in ((blue, cb), (red, cr)):
+        plane *= factor
+        plane += rest
+        plane >>= 8
+        np.copyto(out, plane, casting="unsafe")
+
+    # The formula of Y', in float. Twice the gray is at hand as dark + light.
+    shift, moved_red = blue.astype(np.float32), red.astype(np.float32)
+    shift *= _LINEAR[0]
+    moved_red *= _LINEAR[1]
+    shift += moved_red
+    factor *= packed[1].astype(np.uint16)
+    root = factor.astype(np.float32)
+    root *= _ROOT_SCALE
+    root *= root
+    np.add(dark, light, out=factor)
+    factor += np.uint16(2 * _OFFSET)
+    root /= factor
+    shift -= root
+    shift += _ROUNDED  # and positive, so that truncation rounds
+    moved = shift.astype(np.uint16)
+    np.maximum(moved, 256 - dark, out=moved)
+    np.minimum(moved, 511 - light, out=moved)
+    moved &= 255  # modulo 256, negative shifts too
+    moved *= 257  # the same byte for both pixels of the pair
+    twins = moved.view(np.uint8)[:, None]
+    shape = (len(dark), 2, gray.shape[1])
+    np.add(gray.reshape(shape), twins, out=y.reshape(shape))

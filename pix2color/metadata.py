@@ -1,0 +1,139 @@
+"""What a photo file says about itself, carried over to its colour version.
+
+A note is added that software made the colours: IPTC's digital source type, in XMP.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, replace
+from typing import Any
+
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from pix2color import __version__
+
+# https://cv.iptc.org/newscodes/digitalsourcetype: "edited using generative AI".
+SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+_SOFTWARE = f"pix2color {__version__} (colours added by software)"
+_PROCESSING_SOFTWARE, _ORIENTATION, _RESOLUTION = 0x000B, 0x0112, (0x011A, 0x011B, 0x0128)
+# Tags of a TIFF file that describe how its pixels are laid out, not the photo.
+_LAYOUT = frozenset(
+    {254, 255, 256, 257, 258, 259, 262, 263, 264, 265, 266, 273, 277, 278, 279, 280, 281, 284}
+    | {288, 289, 290, 291, 292, 293, 297, 301, 317, 318, 319, 320, 321, 322, 323, 324, 325}
+    | {330, 332, 333, 334, 336, 337, 338, 339, 340, 341, 342, 347, 512, 513, 514, 515}
+    | {529, 530, 531, 532, 700, 33723, 34377, 34675, 37724}
+)
+_LONGEST = 65_000  # bytes that one segment of a JPEG file can hold, nearly
+_PHOTOSHOP = 0xFFED
+_XMP = 700
+
+_PACKET = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
+<x:xmpmeta xmlns:x="adobe:ns:meta/">
+ <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+ </rdf:RDF>
+</x:xmpmeta>
+<?xpacket end="w"?>"""
+_NOTE = """<rdf:Description rdf:about={about}
+   xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
+   xmlns:xmp="http://ns.adobe.com/xap/1.0/">
+   <Iptc4xmpExt:DigitalSourceType>{source}</Iptc4xmpExt:DigitalSourceType>{tool}
+  </rdf:Description>
+ """
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """EXIF, XMP, IPTC and comment as bytes, resolution in dots per inch."""
+
+    exif: bytes = b""
+    xmp: bytes = b""
+    iptc: bytes = b""
+    comment: bytes = b""
+    dpi: tuple[float, float] | None = None
+
+    @classmethod
+    def of(cls, image: Image.Image) -> Metadata:
+        """Of an opened file; what cannot be read is left out."""
+        info = image.info
+        segments = dict(getattr(image, "applist", []))
+        xmp = info.get("xmp", info.get("XML:com.adobe.xmp", b""))
+        comment = info.get("comment", b"")
+        return cls(
+            exif=_exif(image),
+            xmp=xmp.encode() if isinstance(xmp, str) else bytes(xmp),
+            iptc=segments.get("APP13", b""),
+            comment=comment.encode() if isinstance(comment, str) else bytes(comment),
+            dpi=_dpi(info.get("dpi")),
+        )
+
+    def marked(self) -> Metadata:
+        """The same, saying that its colours were made by software."""
+        exif = Image.Exif()
+        if self.exif:
+            exif.load(self.exif)
+        exif[_PROCESSING_SOFTWARE] = _SOFTWARE
+        return replace(self, exif=exif.tobytes(), xmp=_with_note(self.xmp))
+
+    def save_options(self, file_format: str) -> dict[str, Any]:
+        """Keywords for ``Image.save``."""
+        options: dict[str, Any] = {"dpi": self.dpi} if self.dpi else {}
+        if file_format == "BMP":
+            return options
+        if len(self.exif) < _LONGEST:
+            options["exif"] = self.exif
+        if len(self.xmp) < _LONGEST:
+            if file_format == "PNG":
+                options["pnginfo"] = info = PngInfo()
+                info.add_itxt("XML:com.adobe.xmp", self.xmp.decode("utf-8", "replace"))
+            elif file_format == "TIFF":
+                exif = Image.Exif()
+                exif.load(self.exif)
+                exif[_XMP] = self.xmp
+                options["exif"] = exif.tobytes()
+            else:
+                options["xmp"] = self.xmp
+        if file_format == "JPEG":
+            if 0 < len(self.iptc) < _LONGEST:
+                length = (len(self.iptc) + 2).to_bytes(2, "big")
+                options["extra"] = _PHOTOSHOP.to_bytes(2, "big") + length + self.iptc
+            options["comment"] = self.comment[:_LONGEST]
+        return {name: value for name, value in options.items() if value}
+
+
+def _exif(image: Image.Image) -> bytes:
+    exif = Image.Exif()
+    try:
+        exif.load(image.getexif().tobytes())  # a copy: the picture still needs its orientation
+        for tag in set(exif) & (_LAYOUT | {_ORIENTATION, *_RESOLUTION}):
+            del exif[tag]
+        data = exif.tobytes() if len(exif) else b""
+        Image.Exif().load(data)
+    except Exception:  # damaged metadata is no reason to lose the photo
+        return b""
+    return data
+
+
+def _dpi(value: Any) -> tuple[float, float] | None:
+    try:
+        x, y = float(value[0]), float(value[1])
+    except (TypeError, ValueError, IndexError, ZeroDivisionError):
+        return None
+    return (x, y) if all(math.isfinite(v) and 1 < v < 65_536 for v in (x, y)) else None
+
+
+def _with_note(xmp: bytes) -> bytes:
+    """An XMP packet, or a new one, with the note; what it said of the source before is replaced."""
+    packet = xmp.rstrip(b"\x00 ").decode("utf-8", "replace")
+    if "</rdf:RDF>" not in packet:
+        packet = _PACKET
+    name = r"\w+:DigitalSourceType"
+    packet = re.sub(rf"<({name})\b[^>]*?(/>|>.*?</\1\s*>)", "", packet, flags=re.DOTALL)
+    packet = re.sub(rf"\s{name}\s*=\s*(\"[^\"]*\"|'[^']*')", "", packet)
+    about = re.search(r"rdf:about\s*=\s*(\"[^\"<]*\"|'[^'<]*')", packet)
+    tool = "" if "CreatorTool" in packet else f"\n   <xmp:CreatorTool>{_SOFTWARE}</xmp:CreatorTool>"
+    note = _NOTE.format(about=about[1] if about else '""', source=SOURCE_TYPE, tool=tool)
+    head, end, tail = packet.rpartition("</rdf:RDF>")
+    return (head + note + end + tail).encode()

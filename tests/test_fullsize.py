@@ -1,0 +1,104 @@
+"""Colour at full size: the photo's luminance stays, against the exact way through Lab."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from conftest import colour_photos
+from PIL import Image
+from skimage import data
+
+from pix2color import color
+from pix2color.fullsize import Planes, chroma_maps, join
+from pix2color.metrics import ciede2000
+
+
+def as_tensor(picture):
+    return torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None]
+
+
+def lightness_of(gray):
+    return (color.lightness(gray) + 1) * 50
+
+
+def small(gray, truth, side=64):
+    """What a network would see and say: gray and ab at a small size."""
+    size = (side, round(side * gray.shape[1] / gray.shape[0]))
+    ab = F.interpolate(color.encode(as_tensor(truth))[1], size, mode="bilinear", antialias=True)
+    return np.asarray(Image.fromarray(gray).resize(size[::-1], Image.Resampling.BICUBIC)), ab
+
+
+@pytest.mark.parametrize("saturation", [1, 2])
+@pytest.mark.parametrize("name", ["astronaut", "chelsea", "coffee", "rocket"])
+def test_luminance_is_kept_and_colours_are_those_of_the_exact_way(name, saturation):
+    truth = colour_photos()[name]
+    gray = color.gray_of(truth)
+    seen, ab = small(gray, truth)
+    out = as_tensor(join(gray, chroma_maps(seen, ab * saturation)).to_picture())
+    lab = color.rgb_to_lab(out)
+    moved = np.abs(lab[0, 0].numpy() - lightness_of(gray))
+    assert moved.mean() < 0.3
+    assert np.quantile(moved, 0.999) < (2 if saturation == 1 else 3.5)
+    full = F.interpolate(ab * saturation, gray.shape, mode="bilinear")
+    exact = color.decode(torch.from_numpy(color.lightness(gray))[None, None], full)
+    distance = ciede2000(lab, color.rgb_to_lab(exact))
+    assert distance.mean() < 2
+    assert lab[:, 1:].norm(dim=1).mean() > 3  # it is coloured
+
+
+@pytest.mark.parametrize("hue", np.arange(0, 360, 30))
+def test_every_gray_keeps_its_luminance_under_the_strongest_colours(hue):
+    gray = np.tile(np.arange(256, dtype=np.uint8)[:, None], (1, 8)).repeat(2, axis=0)
+    angle = np.deg2rad(hue)
+    ab = torch.tensor([np.cos(angle), np.sin(angle)]).float().view(1, 2, 1, 1).expand(1, 2, 64, 8)
+    planes = join(gray, chroma_maps(gray[::8], ab * 90 / 110))
+    lab = color.rgb_to_lab(as_tensor(planes.to_picture()))
+    moved = np.abs(lab[0, 0].numpy() - lightness_of(gray))
+    assert moved.mean() < 0.8
+    assert moved.max() < 4
+    assert lab[0, 1:, 200:300].norm(dim=0).mean() > 20
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (2, 3), (33, 64), (64, 33), (101, 57)])
+def test_any_size(size):
+    gray = np.full(size, 120, np.uint8)
+    maps = chroma_maps(np.full((5, 6), 120, np.uint8), torch.full((1, 2, 5, 6), 0.2))
+    planes = join(gray, maps)
+    assert planes.y.shape == size
+    assert planes.cb.shape == ((size[0] + 1) // 2, (size[1] + 1) // 2)
+    picture = np.asarray(planes.to_picture())
+    assert picture.shape == (*size, 3)
+    assert (picture == picture[0, 0]).all()
+
+
+def test_blocks_leave_no_seams(monkeypatch):
+    gray = data.camera()
+    torch.manual_seed(0)
+    maps = chroma_maps(gray[:30, :40], torch.rand(1, 2, 30, 40) - 0.5)
+    whole = join(gray, maps)
+    monkeypatch.setattr("pix2color.fullsize._BLOCK", 1000)
+    pieces = join(gray, maps)
+    for name in ("y", "cb", "cr"):
+        assert np.array_equal(getattr(whole, name), getattr(pieces, name)), name
+
+
+def test_no_chroma_is_the_photo_itself():
+    maps = chroma_maps(data.camera()[:8, :8], torch.zeros(1, 2, 8, 8))
+    planes = join(data.camera(), maps)
+    assert np.array_equal(planes.y, data.camera())
+    assert set(np.unique(planes.cb)) | set(np.unique(planes.cr)) == {128}
+
+
+def test_ycbcr_is_that_of_jpeg():
+    y, cb, cr = (np.full((2, 2), v, np.uint8) for v in (100, 90, 170))
+    picture = Planes(y, cb[:1, :1], cr[:1, :1]).to_picture()
+    exact = [100 + 1.402 * 42, 100 + 0.344136 * 38 - 0.714136 * 42, 100 - 1.772 * 38]
+    assert picture.getpixel((0, 0)) == tuple(round(v) for v in exact)
+
+
+def test_gray_of_a_colour_has_its_luminance():
+    rgb = np.random.default_rng(0).integers(0, 256, (200, 300, 3)).astype(np.uint8)
+    truth = color.rgb_to_lab(as_tensor(rgb))[0, 0].numpy()
+    assert np.abs(lightness_of(color.gray_of(rgb)) - truth).max() < 0.3
+    gray = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    assert np.array_equal(color.gray_of(np.stack([gray] * 3, axis=-1)), gray)
