@@ -73,9 +73,13 @@ def decode(L: Tensor, ab: Tensor, *, gamut: str = "shrink") -> Tensor:
     if gamut not in ("shrink", "clip"):
         raise ValueError(f"gamut must be 'shrink' or 'clip'. Got {gamut!r}")
     lab = to_lab(L, ab)
+    linear = _linear_from_lab(lab)
     if gamut == "shrink":
-        lab = torch.cat([lab[:, :1], lab[:, 1:] * _gamut_scale(lab.detach())], dim=1)
-    return lab_to_rgb(lab)
+        outside = ~_in_gamut(linear.detach())
+        if outside.any():
+            scale = _gamut_scale(lab.detach(), outside)
+            linear = _linear_from_lab(torch.cat([lab[:, :1], lab[:, 1:] * scale], dim=1))
+    return _srgb_from_linear(linear)
 
 
 def to_lab(L: Tensor, ab: Tensor) -> Tensor:
@@ -99,9 +103,7 @@ def lab_to_rgb(lab: Tensor) -> Tensor:
     """CIE Lab (N, 3, H, W) to sRGB (N, 3, H, W), float32, clipped to [0, 1]."""
     _check_three_channels(lab, "lab")
     with torch.autocast(lab.device.type, enabled=False):
-        linear = _linear_from_lab(lab.float())
-        curved = 1.055 * linear.clamp(min=0.0031308) ** (1 / 2.4) - 0.055
-        return torch.where(linear > 0.0031308, curved, 12.92 * linear).clamp(0, 1)
+        return _srgb_from_linear(_linear_from_lab(lab.float()))
 
 
 def lightness(gray: np.ndarray) -> np.ndarray:
@@ -144,12 +146,12 @@ def _luminance_tables() -> tuple[np.ndarray, np.ndarray]:
     return weights, np.searchsorted((grays[:-1] + grays[1:]) / 2, steps).astype(np.uint8)
 
 
-def _gamut_scale(lab: Tensor) -> Tensor:
-    """Largest factor (N, 1, H, W) in [0, 1] for (a*, b*) that gives an sRGB colour."""
+def _gamut_scale(lab: Tensor, outside: Tensor) -> Tensor:
+    """Largest factor (N, 1, H, W) in [0, 1] for (a*, b*) that gives an sRGB colour.
+
+    ``outside`` (N, H, W) are the pixels for which it is below 1.
+    """
     scale = torch.ones_like(lab[:, :1])
-    outside = ~_in_gamut(_linear_from_lab(lab))
-    if not outside.any():
-        return scale
     # Bisection over the pixels concerned only, laid out as one row of pixels.
     pixels = lab.movedim(1, -1)[outside].T[None, :, :, None]
     low = torch.zeros_like(pixels[:, :1])
@@ -175,6 +177,11 @@ def _linear_from_lab(lab: Tensor) -> Tensor:
     f = torch.stack([fy + a / 500, fy, (fy - b / 200).clamp(min=0)], dim=1)
     t = torch.where(f > 0.2068966, f**3, (f - 16 / 116) / 7.787)
     return _mix(t * _column(_WHITE, t), _RGB_FROM_XYZ)
+
+
+def _srgb_from_linear(linear: Tensor) -> Tensor:
+    curved = 1.055 * linear.clamp(min=0.0031308) ** (1 / 2.4) - 0.055
+    return torch.where(linear > 0.0031308, curved, 12.92 * linear).clamp(0, 1)
 
 
 def _linear_from_srgb(rgb: Tensor) -> Tensor:

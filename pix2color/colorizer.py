@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
@@ -25,8 +26,8 @@ from pix2color.pipeline import Pipeline, cores
 
 DEFAULT_MODEL = Path(__file__).with_name("default.safetensors")
 BATCH = 8
-_ROOM = 64_000_000  # pixels held at a time
-_PAD = 32  # sides of what the network sees are multiples of this, so that photos share batches
+_ROOM = 256_000_000  # pixels held at a time
+_PAD = 16  # sides of what the network sees are multiples of this, so that photos share batches
 # From this on: torch 2.13 reads memory that nobody wrote in some bf16 convolutions of width 2.
 _LEAST_SIDE = 64
 _MOST_SEEN = 2_000_000  # pixels that the network is shown, of long strips
@@ -138,7 +139,7 @@ class Colorizer:
             ValueError: an array has another shape or type.
         """
         prepared = self.prepare(_photo(source))
-        return _picture(prepared.photo, self.finish(prepared, self.predict_ab([prepared])[0], look))
+        return _picture(prepared.photo, self.finish(prepared, self.predict([prepared], look)[0]))
 
     def colorize_many(
         self, sources: Iterable[Source], look: Look = _AS_PREDICTED
@@ -152,12 +153,12 @@ class Colorizer:
         def load(item: tuple[int, Source]) -> Prepared:
             return self.prepare(_photo(item[1]))
 
-        def finish(item: tuple[int, Source], prepared: Prepared, ab: Tensor) -> Image.Image:
-            return _picture(prepared.photo, self.finish(prepared, ab, look))
+        def finish(item: tuple[int, Source], prepared: Prepared, maps: Tensor) -> Image.Image:
+            return _picture(prepared.photo, self.finish(prepared, maps))
 
         early: dict[int, Image.Image] = {}
         due = 0
-        for (index, _), result in self.pipeline(load, finish).run(enumerate(sources)):
+        for (index, _), result in self.pipeline(load, finish, look).run(enumerate(sources)):
             if isinstance(result, Exception):
                 raise result
             early[index] = result
@@ -165,15 +166,17 @@ class Colorizer:
                 yield early.pop(due)
                 due += 1
 
-    def pipeline(self, load: Callable, finish: Callable, workers: int | None = None) -> Pipeline:
-        """Around the network: item → Prepared before it, (item, Prepared, ab) → result after.
+    def pipeline(
+        self, load: Callable, finish: Callable, look: Look, workers: int | None = None
+    ) -> Pipeline:
+        """Around the network: item → Prepared before it, (item, Prepared, maps) → result after.
 
         Each thread computes alone: on a CPU, threads that each serve one photo get more done
         than threads that share one.
         """
         return Pipeline(
             load,
-            self.predict_ab,
+            lambda batch: self.predict(batch, look),
             finish,
             workers=workers or cores(),
             batch=BATCH,
@@ -192,34 +195,42 @@ class Colorizer:
         return Prepared(photo, np.asarray(picture))
 
     @torch.inference_mode()
-    def predict_ab(self, batch: list[Prepared]) -> list[Tensor]:
-        """ab (1, 2, h, w), float32, for each of several photos of one ``group``.
+    def predict(self, batch: list[Prepared], look: Look = _AS_PREDICTED) -> list[Tensor]:
+        """What ``finish`` needs of each of several photos of one ``group``: uint8 (2, 4, h, w).
 
         Raises:
             ModelError: they are too large for the memory, or the network gave no numbers.
         """
         height, width = batch[0].group
         sides = [prepared.seen.shape for prepared in batch]
-        padded = [
-            np.pad(prepared.seen, ((0, height - h), (0, width - w)), mode="edge")
-            for prepared, (h, w) in zip(batch, sides, strict=True)
-        ]
-        L = torch.from_numpy(color.lightness(np.stack(padded)))[:, None]
+        seen = np.stack(
+            [
+                np.pad(prepared.seen, ((0, height - h), (0, width - w)), mode="edge")
+                for prepared, (h, w) in zip(batch, sides, strict=True)
+            ]
+        )
         try:
-            ab = self._predict(L)
+            ab = self._predict(torch.from_numpy(color.lightness(seen))[:, None])
         except (RuntimeError, MemoryError) as error:
             if not _is_out_of_memory(error):
                 raise
             raise ModelError("out of memory; a smaller --render-size needs less") from error
-        return [ab[i : i + 1, :, :h, :w] for i, (h, w) in enumerate(sides)]
+        # Half of what the network saw is as fine as its colours are.
+        seen = seen.reshape(len(batch), height // 2, 2, width // 2, 2).mean((2, 4)).astype(np.uint8)
+        ab = F.avg_pool2d(ab, 2)
+        halves = [((h + 1) // 2, (w + 1) // 2) for h, w in sides]
+        for i, (h, w) in enumerate(halves):
+            ab[i : i + 1, :, :h, :w] = look(ab[i : i + 1, :, :h, :w])
+        maps = chroma_maps(seen, ab)
+        return [maps[i, :, :, :h, :w] for i, (h, w) in enumerate(halves)]
 
     @torch.inference_mode()
-    def finish(self, prepared: Prepared, ab: Tensor, look: Look = _AS_PREDICTED) -> Planes:
-        """The colour picture, at full size, from the colours predicted for it."""
-        return join(prepared.photo.gray, chroma_maps(prepared.seen, look(ab)))
+    def finish(self, prepared: Prepared, maps: Tensor) -> Planes:
+        """The colour picture, at full size, from what was predicted for it."""
+        return join(prepared.photo.gray, maps)
 
     @torch.inference_mode()
-    def predict(self, L: Tensor) -> Tensor:
+    def predict_ab(self, L: Tensor) -> Tensor:
         """ab (N, 2, H, W), float32, for ``L`` (N, 1, H, W) in [-1, 1], at its own size."""
         return render(self._predict, L, self.render_size)
 

@@ -99,7 +99,7 @@ def evaluate(
             chosen = slice(-len(paths) % every, None, every)
             truth = pixels.to(colorizer.device)
             L, _ = color.encode(_gray_file(truth) if given == "luma" else truth)
-            ab = colorizer.predict(L.cpu()).to(L.device)
+            ab = colorizer.predict_ab(L.cpu()).to(L.device)
             rows[MODEL].add(L, ab, truth, chosen)
             rows[GRAY].add(L, torch.zeros_like(ab), truth, chosen)
             kept.append(pixels[chosen])

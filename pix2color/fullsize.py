@@ -43,7 +43,9 @@ _ONE = np.uint16(
 )  # of the fixed-point factor: how many grays from a limit, times that limit's slope
 _TO_BYTE = 4  # bits from there to 256
 _STEEPEST = 16.0  # grays; weaker chroma than this fades over as many
-_BLOCK = 32_768  # pixels that are worked on together: small enough for the cache
+# Pixels worked on together: few enough for the cache, and enough that threads do not spend
+# their time handing Python's lock to each other between short operations.
+_BLOCK = 262_144
 
 
 @dataclass
@@ -69,20 +71,20 @@ def to_rgb(y: Image.Image, cb: Image.Image, cr: Image.Image) -> Image.Image:
 
 
 def chroma_maps(gray: np.ndarray, ab: Tensor) -> Tensor:
-    """What ``join`` needs to know of one picture, at the size of the network.
+    """What ``join`` needs to know of pictures, at the size of the network.
 
     Args:
-        gray: what the network has seen, uint8 (h, w).
-        ab: (1, 2, h, w) in units of 110.
+        gray: what the network has seen, uint8 (N, h, w).
+        ab: (N, 2, h, w) in units of 110.
 
     Returns:
-        uint8 (2, 4, h, w): Cb, Cr and the slopes of the factor below white and above black;
+        uint8 (N, 2, 4, h, w): Cb, Cr and the slopes of the factor below white and above black;
         then √q, as explained above, and nothing. Four interleaved channels are what torch
         enlarges fastest.
     """
     gray = gray.clip(_DARKEST, _LIGHTEST)
-    L, level = torch.from_numpy(color.lightness(gray))[None, None], torch.from_numpy(gray)
-    red, green, blue = (color.decode(L, ab)[0] * 255).unbind(0)
+    L, level = torch.from_numpy(color.lightness(gray))[:, None], torch.from_numpy(gray)
+    red, green, blue = (color.decode(L, ab) * 255).unbind(1)
     y = 0.299 * red + 0.587 * green + 0.114 * blue
     cb, cr = (blue - y) / 1.772, (red - y) / 1.402
     moved = _LINEAR[0] * cb + _LINEAR[1] * cr
@@ -93,10 +95,9 @@ def chroma_maps(gray: np.ndarray, ab: Tensor) -> Tensor:
     darkest = _gray_at(-channels.amin(0) - moved, curved)
     slopes = [int(_ONE) / room.clamp(min=_STEEPEST) - 0.5 for room in (255 - lightest, darkest)]
     nothing = torch.zeros_like(y)
-    first = torch.stack([cb + 128, cr + 128, *slopes], dim=-1)
-    second = torch.stack([_ROOT_STEPS * curved.sqrt(), nothing, nothing, nothing], dim=-1)
-    maps = torch.stack([first, second]).round().clamp(0, 255).to(torch.uint8)
-    return maps.permute(0, 3, 1, 2)
+    second = [_ROOT_STEPS * curved.sqrt(), nothing, nothing, nothing]
+    maps = torch.stack([cb + 128, cr + 128, *slopes, *second], dim=1)
+    return maps.round().clamp(0, 255).to(torch.uint8).unflatten(1, (2, 4))
 
 
 def _gray_at(level: Tensor, curved: Tensor) -> Tensor:
@@ -110,26 +111,41 @@ def join(gray: np.ndarray, maps: Tensor) -> Planes:
 
     Args:
         gray: the photo, uint8 (H, W).
-        maps: from ``chroma_maps``.
+        maps: of this one, uint8 (2, 4, h, w), from ``chroma_maps``.
 
     Returns:
         planes whose L* is the photo's: 0.15 off on average, 99.9 % within 1.
     """
     height, width = gray.shape
-    if height % 2 or width % 2:
-        gray = np.pad(gray, ((0, height % 2), (0, width % 2)), mode="edge")
-    rows, columns = gray.shape[0] // 2, gray.shape[1] // 2
+    rows, columns = (height + 1) // 2, (width + 1) // 2
+    maps = maps.contiguous(memory_format=torch.channels_last)
     enlarged = F.interpolate(maps, (rows, columns), mode="bilinear", antialias=True)
     interleaved = enlarged.permute(0, 2, 3, 1).contiguous().numpy()
     packed = interleaved.view(np.dtype("<u4"))[..., 0]  # the four channels of a place as one number
     y = np.empty_like(gray)
     cb, cr = (np.empty((rows, columns), np.uint8) for _ in range(2))
+
+    def work(part: tuple[slice, slice]) -> None:
+        pixels = tuple(slice(2 * side.start, 2 * side.stop) for side in part)
+        block = gray[pixels]
+        odd = [side % 2 for side in block.shape]
+        if any(odd):
+            block = np.pad(block, [(0, more) for more in odd], mode="edge")
+            made = np.empty_like(block)
+            _join_block(block, packed[:, *part], made, cb[part], cr[part])
+            y[pixels] = made[: made.shape[0] - odd[0], : made.shape[1] - odd[1]]
+        else:
+            _join_block(block, packed[:, *part], y[pixels], cb[part], cr[part])
+
+    even_rows, even_columns = height // 2, width // 2
     step = max(1, _BLOCK // columns)
-    for top in range(0, rows, step):
-        part = slice(top, min(top + step, rows))
-        pixels = slice(2 * part.start, 2 * part.stop)
-        _join_block(gray[pixels], packed[:, part], y[pixels], cb[part], cr[part])
-    return Planes(np.ascontiguousarray(y[:height, :width]), cb, cr)
+    for top in range(0, even_rows, step):
+        work((slice(top, min(top + step, even_rows)), slice(0, even_columns)))
+    if even_columns < columns:
+        work((slice(0, even_rows), slice(even_columns, columns)))
+    if even_rows < rows:
+        work((slice(even_rows, rows), slice(0, columns)))
+    return Planes(y, cb, cr)
 
 
 def _join_block(
@@ -188,6 +204,6 @@ def _join_block(
     np.minimum(moved, 511 - light, out=moved)
     moved &= 255  # modulo 256, negative shifts too
     moved *= 257  # the same byte for both pixels of the pair
-    twins = moved.view(np.uint8)[:, None]
-    shape = (len(dark), 2, gray.shape[1])
-    np.add(gray.reshape(shape), twins, out=y.reshape(shape))
+    twins = moved.view(np.uint8)
+    np.add(upper, twins, out=y[0::2])
+    np.add(lower, twins, out=y[1::2])

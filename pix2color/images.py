@@ -166,6 +166,11 @@ def upright(image: Image.Image, turn: int) -> Image.Image:
     return image.transpose(_TURNS[turn]) if turn in _TURNS else image
 
 
+def turned(pixels: np.ndarray, turn: int) -> np.ndarray:
+    """``upright`` for an array (H, W)."""
+    return np.asarray(upright(Image.fromarray(pixels), turn)) if turn in _TURNS else pixels
+
+
 def orientation(image: Image.Image) -> int:
     """EXIF orientation, 1 to 8; 1 if there is none or it cannot be read."""
     try:

@@ -246,7 +246,8 @@ class Job:
     def _colorize(self, tasks: list[Task]) -> Iterator[Outcome]:
         for folder in {task.output.parent for task in tasks} | {self.order.folder}:
             images.sweep(folder)
-        pipeline = self.colorizer.pipeline(self._load, self._finish, self.order.workers)
+        order = self.order
+        pipeline = self.colorizer.pipeline(self._load, self._finish, order.look, order.workers)
         failed = 0
         with console.progress("colorize", len(tasks), "photos") as progress:
             for count, (task, result) in enumerate(pipeline.run(tasks), start=1):
@@ -297,9 +298,9 @@ class Job:
             raise _SettledEarly(Outcome(task.input, None, KEPT, reason))
         return record
 
-    def _finish(self, task: Task, prepared: Prepared, ab: Tensor) -> Outcome:
+    def _finish(self, task: Task, prepared: Prepared, maps: Tensor) -> Outcome:
         order, photo = self.order, prepared.photo
-        planes = self.colorizer.finish(prepared, ab, order.look)
+        planes = self.colorizer.finish(prepared, maps)
         metadata = None if order.strip_metadata else photo.metadata.marked()
         data = encode(
             task.output, planes, alpha=photo.alpha, metadata=metadata, quality=order.quality

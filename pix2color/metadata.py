@@ -5,6 +5,7 @@ A note is added that software made the colours: IPTC's digital source type, in X
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from dataclasses import dataclass, replace
@@ -69,6 +70,7 @@ class Metadata:
             dpi=_dpi(info.get("dpi")),
         )
 
+    @functools.lru_cache(maxsize=64)  # noqa: B019 - small, and the same for many photos
     def marked(self) -> Metadata:
         """The same, saying that its colours were made by software."""
         exif = Image.Exif()

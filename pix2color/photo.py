@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import simplejpeg
@@ -58,12 +58,8 @@ def read_photo(path: Path, data: bytes | None = None) -> Photo:
     """
     with images.opened(path, data) as file:
         notes, metadata = _pages(file), Metadata.of(file)
-        if (
-            file.format in ("JPEG", "MPO")
-            and file.mode == "RGB"
-            and not file.info.get("icc_profile")
-        ):
-            photo = _from_jpeg(file)
+        if file.format in ("JPEG", "MPO") and not file.info.get("icc_profile"):
+            photo = _from_jpeg(file, data)
         else:
             photo = from_picture(file)
     photo.metadata, photo.notes = metadata, notes
@@ -80,16 +76,24 @@ def from_picture(picture: Image.Image) -> Photo:
     return Photo(gray_of(np.asarray(rgb)), alpha, _has_colour(rgb.convert("YCbCr")))
 
 
-def _from_jpeg(file: Image.Image) -> Photo:
-    """Most gray JPEG files have three channels: then the first one is all that is needed."""
+def _from_jpeg(file: Image.Image, data: bytes | None) -> Photo:
     turn = images.orientation(file)
+    if file.mode == "L" and data is not None:
+        try:
+            gray = simplejpeg.decode_jpeg(data, "GRAY")[..., 0]  # spares Pillow's copies
+        except ValueError:  # damaged, perhaps only a little: Pillow decides
+            return from_picture(file)
+        return Photo(images.turned(gray, turn))
+    if file.mode != "RGB":
+        return from_picture(file)
+    # Most gray JPEG files have three channels: then the first one is all that is needed.
     file.draft("YCbCr", None)  # as it is stored
     y, cb, cr = file.split()
     levels = np.array([cb.getextrema(), cr.getextrema()])
     if (abs(levels - 128) <= _NEUTRAL).all():
-        return Photo(np.asarray(images.upright(y, turn)))
-    rgb = np.asarray(images.upright(to_rgb(y, cb, cr), turn))
-    return Photo(gray_of(rgb), None, _has_colour(file))
+        return Photo(images.turned(np.asarray(y), turn))
+    rgb = np.asarray(to_rgb(y, cb, cr))
+    return Photo(images.turned(gray_of(rgb), turn), None, _has_colour(file))
 
 
 def _has_colour(picture: Image.Image) -> bool:
@@ -136,10 +140,10 @@ def encode(
         ImageError: the format cannot hold such a picture.
     """
     file_format = images.format_of(path)
-    options: dict[str, Any] = metadata.save_options(file_format) if metadata else {}
     try:
         if file_format == "JPEG" and alpha is None:
-            return _jpeg(planes, quality, options)
+            return _jpeg(planes, quality, metadata)
+        options = metadata.save_options(file_format) if metadata else {}
         picture = planes.to_picture()
         if alpha is not None:
             picture.putalpha(Image.fromarray(alpha))
@@ -150,11 +154,18 @@ def encode(
         raise ImageError(f"{path}: cannot be written ({error})") from error
 
 
-def _jpeg(planes: Planes, quality: int, options: dict[str, Any]) -> bytes:
-    """The planes as they are, without a detour through RGB; Pillow writes the metadata."""
-    stub = images.encode(Image.new("RGB", (8, 8)), "JPEG", quality, options)
+def _jpeg(planes: Planes, quality: int, metadata: Metadata | None) -> bytes:
+    """The planes as they are, without a detour through RGB."""
     body = simplejpeg.encode_jpeg_yuv_planes(planes.y, planes.cb, planes.cr, quality=quality)
-    return stub[: _tables(stub)] + body[_tables(body) :]
+    return _jpeg_head(metadata) + body[_tables(body) :]
+
+
+@functools.lru_cache(maxsize=64)  # the photos of a folder often say the same, or nothing
+def _jpeg_head(metadata: Metadata | None) -> bytes:
+    """The part of a JPEG file that holds metadata, as Pillow writes it."""
+    options = metadata.save_options("JPEG") if metadata else {}
+    stub = images.encode(Image.new("RGB", (8, 8)), "JPEG", DEFAULT_QUALITY, options)
+    return stub[: _tables(stub)]
 
 
 def _tables(jpeg: bytes) -> int:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import Generic, Protocol, TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
+from typing import Any, Generic, Protocol, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -58,8 +58,8 @@ class Pipeline(Generic[Item, Thing, Made, Result]):
     ) -> None:
         self.load, self.work, self.finish = load, work, finish
         self.workers, self.batch, self.room, self.prepare = workers, batch, room, prepare
-        # Enough that every thread has something to read while batches fill.
-        self.most_items = 2 * batch + 2 * workers
+        # Enough that photos of several shapes each fill their batches.
+        self.most_items = 4 * batch + 2 * workers
 
     def run(self, items: Iterable[Item]) -> Iterator[tuple[Item, Result | Exception]]:
         """Each item with its result, or with what went wrong, in the order they get done."""
@@ -77,51 +77,47 @@ class _Run(Generic[Item, Thing, Made, Result]):
         self, stages: Pipeline[Item, Thing, Made, Result], pool: ThreadPoolExecutor
     ) -> None:
         self.stages, self.pool = stages, pool
+        self.done: SimpleQueue[Future] = SimpleQueue()
         self.loading: dict[Future[Thing], Item] = {}
-        self.waiting: dict[Hashable, deque[tuple[Item, Thing]]] = {}
+        self.waiting: dict[Hashable, list[tuple[Item, Thing]]] = {}
         self.working: dict[Future[list[Made]], list[tuple[Item, Thing]]] = {}
         self.finishing: dict[Future[Result], tuple[Item, Thing]] = {}
-        self.held = 0  # total weight
+        self.items = 0  # that are anywhere between the first stage and the last
+        self.held = 0  # their total weight
         self.exhausted = False
 
     def go(self, items: Iterator[Item]) -> Iterator[tuple[Item, Result | Exception]]:
         while True:
             self._load_more(items)
-            if not self.loading:  # no more will come for these batches
-                self._start_oldest()
-            futures: list[Future] = [*self.loading, *self.working, *self.finishing]
-            if not futures:
+            if self.waiting and not self.loading:  # no more will come for these batches
+                self._start(next(iter(self.waiting)))
+            if not self.items:
                 return
-            for future in wait(futures, return_when=FIRST_COMPLETED).done:
-                yield from self._advance(future)
+            for item, result in self._advance(self.done.get()):
+                self.items -= 1
+                yield item, result
+
+    def _submit(self, stage: Callable[..., Any], *arguments: Any) -> Future:
+        future = self.pool.submit(stage, *arguments)
+        future.add_done_callback(self.done.put)
+        return future
 
     def _load_more(self, items: Iterator[Item]) -> None:
-        while not self.exhausted and self.held < self.stages.room:
-            if len(self.loading) >= self.stages.workers or self._count() >= self.stages.most_items:
+        # Twice the threads, so that none waits for this one to notice that it is idle.
+        while len(self.loading) < 2 * self.stages.workers and not self.exhausted:
+            if self.held >= self.stages.room or self.items >= self.stages.most_items:
                 return
             try:
                 item = next(items)
             except StopIteration:
                 self.exhausted = True
                 return
-            self.loading[self.pool.submit(self.stages.load, item)] = item
-
-    def _count(self) -> int:
-        stages = (self.waiting, self.working)
-        return (
-            sum(len(group) for stage in stages for group in stage.values())
-            + len(self.loading)
-            + len(self.finishing)
-        )
-
-    def _start_oldest(self) -> None:
-        if self.waiting:
-            self._start(next(iter(self.waiting)))
+            self.items += 1
+            self.loading[self._submit(self.stages.load, item)] = item
 
     def _start(self, group: Hashable) -> None:
-        batch = list(self.waiting.pop(group))
-        things = [thing for _, thing in batch]
-        self.working[self.pool.submit(self.stages.work, things)] = batch
+        batch = self.waiting.pop(group)
+        self.working[self._submit(self.stages.work, [thing for _, thing in batch])] = batch
 
     def _advance(self, future: Future) -> Iterator[tuple[Item, Result | Exception]]:
         error = future.exception()
@@ -134,7 +130,7 @@ class _Run(Generic[Item, Thing, Made, Result]):
                 return
             thing = future.result()
             self.held += thing.weight
-            group = self.waiting.setdefault(thing.group, deque())
+            group = self.waiting.setdefault(thing.group, [])
             group.append((item, thing))
             if len(group) >= self.stages.batch:
                 self._start(thing.group)
@@ -142,14 +138,14 @@ class _Run(Generic[Item, Thing, Made, Result]):
             batch = self.working.pop(future)
             if error and len(batch) > 1:  # too much at once, or one that must not spoil the others
                 for pair in batch:
-                    self.working[self.pool.submit(self.stages.work, [pair[1]])] = [pair]
+                    self.working[self._submit(self.stages.work, [pair[1]])] = [pair]
                 return
             if error:
                 self.held -= batch[0][1].weight
                 yield batch[0][0], error
                 return
             for (item, thing), made in zip(batch, future.result(), strict=True):
-                task = self.pool.submit(self.stages.finish, item, thing, made)
+                task = self._submit(self.stages.finish, item, thing, made)
                 self.finishing[task] = item, thing
         else:
             item, thing = self.finishing.pop(future)

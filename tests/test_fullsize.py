@@ -34,7 +34,7 @@ def test_luminance_is_kept_and_colours_are_those_of_the_exact_way(name, saturati
     truth = colour_photos()[name]
     gray = color.gray_of(truth)
     seen, ab = small(gray, truth)
-    out = as_tensor(join(gray, chroma_maps(seen, ab * saturation)).to_picture())
+    out = as_tensor(join(gray, chroma_maps(seen[None], ab * saturation)[0]).to_picture())
     lab = color.rgb_to_lab(out)
     moved = np.abs(lab[0, 0].numpy() - lightness_of(gray))
     assert moved.mean() < 0.3
@@ -51,7 +51,7 @@ def test_every_gray_keeps_its_luminance_under_the_strongest_colours(hue):
     gray = np.tile(np.arange(256, dtype=np.uint8)[:, None], (1, 8)).repeat(2, axis=0)
     angle = np.deg2rad(hue)
     ab = torch.tensor([np.cos(angle), np.sin(angle)]).float().view(1, 2, 1, 1).expand(1, 2, 64, 8)
-    planes = join(gray, chroma_maps(gray[::8], ab * 90 / 110))
+    planes = join(gray, chroma_maps(gray[None, ::8], ab * 90 / 110)[0])
     lab = color.rgb_to_lab(as_tensor(planes.to_picture()))
     moved = np.abs(lab[0, 0].numpy() - lightness_of(gray))
     assert moved.mean() < 0.8
@@ -62,7 +62,7 @@ def test_every_gray_keeps_its_luminance_under_the_strongest_colours(hue):
 @pytest.mark.parametrize("size", [(1, 1), (1, 7), (2, 3), (33, 64), (64, 33), (101, 57)])
 def test_any_size(size):
     gray = np.full(size, 120, np.uint8)
-    maps = chroma_maps(np.full((5, 6), 120, np.uint8), torch.full((1, 2, 5, 6), 0.2))
+    maps = chroma_maps(np.full((1, 5, 6), 120, np.uint8), torch.full((1, 2, 5, 6), 0.2))[0]
     planes = join(gray, maps)
     assert planes.y.shape == size
     assert planes.cb.shape == ((size[0] + 1) // 2, (size[1] + 1) // 2)
@@ -74,7 +74,7 @@ def test_any_size(size):
 def test_blocks_leave_no_seams(monkeypatch):
     gray = data.camera()
     torch.manual_seed(0)
-    maps = chroma_maps(gray[:30, :40], torch.rand(1, 2, 30, 40) - 0.5)
+    maps = chroma_maps(gray[None, :30, :40], torch.rand(1, 2, 30, 40) - 0.5)[0]
     whole = join(gray, maps)
     monkeypatch.setattr("pix2color.fullsize._BLOCK", 1000)
     pieces = join(gray, maps)
@@ -83,7 +83,7 @@ def test_blocks_leave_no_seams(monkeypatch):
 
 
 def test_no_chroma_is_the_photo_itself():
-    maps = chroma_maps(data.camera()[:8, :8], torch.zeros(1, 2, 8, 8))
+    maps = chroma_maps(data.camera()[None, :8, :8], torch.zeros(1, 2, 8, 8))[0]
     planes = join(data.camera(), maps)
     assert np.array_equal(planes.y, data.camera())
     assert set(np.unique(planes.cb)) | set(np.unique(planes.cr)) == {128}

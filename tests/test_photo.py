@@ -206,7 +206,7 @@ class TestDamage:
 
 
 def _planes():
-    maps = chroma_maps(np.full((8, 8), 128, np.uint8), torch.full((1, 2, 8, 8), 0.15))
+    maps = chroma_maps(np.full((1, 8, 8), 128, np.uint8), torch.full((1, 2, 8, 8), 0.15))[0]
     return join(GRAY, maps)
 
 
