@@ -11,7 +11,7 @@ help:
 	@echo "make demo   train briefly on a few photos and colour some"
 	@echo "make test   linters and tests"
 	@echo "make lint   linters alone"
-	@echo "make bench  speed, as ratios to the tutorial's step"
+	@echo "make bench  speed of training and colouring, as ratios to references"
 	@echo "make clean  remove what demo made"
 
 $(READY): setup.cfg pyproject.toml constraints.txt
@@ -27,12 +27,12 @@ demo: $(READY)
 	$(BIN)/pix2color train-gan --config configs/tiny.yaml --data $(DEMO)/photos \
 	    --init $(DEMO)/runs/pretrained --set critic_warmup_steps=50 \
 	    --max-minutes 1.5 --name gan --runs-dir $(DEMO)/runs
-	$(BIN)/pix2color colorize assets/samples --model $(DEMO)/runs/gan --out $(DEMO)/colour
+	$(BIN)/pix2color colorize assets/samples --model $(DEMO)/runs/gan --out $(DEMO)/colour --gallery
 	$(BIN)/pix2color evaluate --model $(DEMO)/runs/gan --data $(DEMO)/photos \
 	    --sheet $(DEMO)/contact-sheet.png
 	@echo
 	@echo "Open $(DEMO)/contact-sheet.png: gray | ours | truth (learnt by heart from these photos)."
-	@echo "Open $(DEMO)/colour/: assets/samples/ in colour."
+	@echo "Open $(DEMO)/colour/gallery.html: assets/samples/ before and after."
 	@echo "Curves: $(BIN)/tensorboard --logdir $(DEMO)/runs"
 
 test: lint
@@ -45,6 +45,7 @@ lint: $(READY)
 
 bench: $(READY)
 	$(BIN)/python benchmarks/train_step.py
+	$(BIN)/python benchmarks/colorize.py
 
 clean:
 	rm -rf $(DEMO)
