@@ -10,7 +10,6 @@ import functools
 import json
 import os
 import sys
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -23,11 +22,12 @@ from pix2color.errors import ImageError, MissingPathError, Pix2colorError, Usage
 # Nothing heavy is imported up here: `--help` must answer at once.
 if TYPE_CHECKING:
     from pix2color.colorizer import Colorizer
-    from pix2color.jobs import Order
+    from pix2color.jobs import Job, Order, Outcome
     from pix2color.look import Mood
 
 EXIT_SOME_FAILED = 3
 EXIT_INTERRUPTED = 130
+GALLERY = "gallery.html"
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -253,56 +253,50 @@ def colorize(**options: Any) -> None:
     was. Exit code 3: some failed, each is named with its reason.
     """
     gallery, as_json = options.pop("gallery"), options.pop("as_json")
-    watch, paths = options.pop("watch"), options["paths"]
     _check_places(options, gallery)
     from pix2color import images
-    from pix2color.jobs import COLOURED, DONE, FAILED, Job, launched
+
+    with images.limits(
+        max_pixels=options.pop("max_pixels"), allow_truncated=options.pop("allow_truncated")
+    ):
+        watch = options.pop("watch")
+        job = _job(options, watch, gallery)
+        outcomes: list[Outcome] = []
+        interrupted = False
+        try:
+            for outcome in job.watch() if watch else job.run():
+                outcomes.append(outcome)
+        except KeyboardInterrupt:
+            interrupted = True
+        outcomes.sort(key=lambda outcome: outcome.input)
+        if as_json:
+            click.echo(json.dumps([outcome.as_dict() for outcome in outcomes], indent=2))
+        else:
+            click.echo(job.told(outcomes))
+        if gallery:
+            from pix2color.gallery import write_gallery
+
+            page = job.order.folder / GALLERY
+            write_gallery(page, job.pairs(outcomes))
+            click.echo(page, err=as_json)
+    if interrupted and not watch:
+        click.echo("stopped; the same command goes on from here", err=True)
+        sys.exit(EXIT_INTERRUPTED)
+    failed = sum(outcome.status == "failed" for outcome in outcomes)
+    if failed:
+        sys.exit(EXIT_SOME_FAILED if failed < len(outcomes) else ImageError.exit_code)
+
+
+def _job(options: dict[str, Any], watch: bool, gallery: bool) -> Job:
+    from pix2color.jobs import Job, launched
 
     process, processes = launched()
     if gallery and processes > 1:
         raise UsageError("--gallery: run once more without torchrun to write it; nothing is redone")
-    if watch and not any(path.is_dir() for path in paths):
+    if watch and not any(path.is_dir() for path in options["paths"]):
         raise UsageError("--watch: follows folders; name one")
-    limits = images.limits(
-        max_pixels=options.pop("max_pixels"), allow_truncated=options.pop("allow_truncated")
-    )
-    outcomes = []
-    with limits:
-        order, colorizer = _order(options), _colorizer(options)
-        job = Job(colorizer, order, process=process, processes=processes)
-        page = order.folder / "gallery.html"
-        try:
-            for outcome in job.watch() if watch else job.run():
-                outcomes.append(outcome)
-            interrupted = False
-        except KeyboardInterrupt:
-            interrupted = True
-        if gallery:
-            from pix2color.gallery import write_gallery
-
-            write_gallery(page, job.pairs(outcomes))
-    outcomes.sort(key=lambda outcome: outcome.input)
-    counts = Counter(outcome.status for outcome in outcomes)
-    if as_json:
-        click.echo(json.dumps([outcome.as_dict() for outcome in outcomes], indent=2))
-    else:
-        told = f"{counts[COLOURED]} photos coloured, {counts[FAILED]} failed"
-        told += "".join(f", {counts[status]} {text}" for status, text in _ALSO if counts[status])
-        click.echo(f"{told}: {order.folder if order.out else 'in place'}")
-        if gallery:
-            click.echo(page)
-    if interrupted and not watch:
-        click.echo("stopped; the same command goes on from here", err=True)
-        sys.exit(EXIT_INTERRUPTED)
-    if counts[FAILED]:
-        sys.exit(EXIT_SOME_FAILED if counts[COLOURED] + counts[DONE] else ImageError.exit_code)
-
-
-_ALSO = [
-    ("done", "done before"),
-    ("has colour", "left alone (they have colour)"),
-    ("kept", "left alone (a file is in their place)"),
-]
+    order = _order(options)
+    return Job(_colorizer(options), order, process=process, processes=processes)
 
 
 def _check_places(options: dict[str, Any], gallery: bool) -> None:
@@ -321,10 +315,13 @@ def _check_places(options: dict[str, Any], gallery: bool) -> None:
     folder = backup or out
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder}: is a file; name a folder")
+    for path in options["paths"]:
+        if backup and path.is_dir() and backup.resolve().is_relative_to(path.resolve()):
+            raise UsageError(f"--backup {backup}: lies among the photos; choose a place elsewhere")
     if gallery:
         from pix2color.gallery import check_place
 
-        check_place(folder / "gallery.html")
+        check_place(folder / GALLERY)
 
 
 def _order(options: dict[str, Any]) -> Order:

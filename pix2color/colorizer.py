@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -270,7 +271,11 @@ def torch_network(generator: Generator, device: str) -> Network:
 def _device(name: str) -> str:
     if name == "auto":
         found = torch.accelerator.current_accelerator(check_available=True)
-        return found.type if found else "cpu"
+        if found is None:
+            return "cpu"
+        # Where torchrun has started several processes, each takes a device of its own.
+        count = torch.accelerator.device_count()
+        return f"{found.type}:{int(os.environ.get('LOCAL_RANK', '0')) % count}"
     try:
         torch.empty(0, device=name)
     except (RuntimeError, AssertionError, NotImplementedError) as error:

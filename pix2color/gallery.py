@@ -80,7 +80,11 @@ def write_gallery(path: Path, pairs: Iterable[tuple[str, Path, Path]]) -> int:
         how many pairs are on it.
     """
     count = 0
-    with images.replacing(path) as temporary, temporary.open("w", encoding="utf-8") as page:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        images.replacing(path) as temporary,
+        temporary.open("w", encoding="utf-8", errors="replace") as page,  # of odd file names
+    ):
         page.write(_HEAD)
         for name, photo, colored in pairs:
             try:

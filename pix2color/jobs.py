@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -27,6 +28,11 @@ _GAP = 16
 _SECONDS_BETWEEN_LOOKS = 2.0
 
 COLOURED, DONE, HAS_COLOUR, KEPT, FAILED = "coloured", "done", "has colour", "kept", "failed"
+_REST = {
+    DONE: "done before",
+    HAS_COLOUR: "left alone (they have colour)",
+    KEPT: "left alone (another file is in their place)",
+}
 
 
 @dataclass
@@ -142,8 +148,19 @@ def plan(order: Order, manifest: Manifest) -> list[Task]:
             raise MissingPathError(f"{path}: no such file or folder")
     if order.backup is None:
         tasks = [task for task in tasks if not _is_output(task.input, order.folder, manifest)]
+    _part_namesakes(tasks)
     _check_collisions(order, tasks)
     return tasks
+
+
+def _part_namesakes(tasks: list[Task]) -> None:
+    """``a.gif`` beside ``a.png`` becomes ``a.gif.png``: the photo of that name keeps it."""
+    outputs = Counter(task.output for task in tasks)
+    for task in tasks:
+        own, ending = task.input.suffix, task.output.suffix
+        if outputs[task.output] > 1 and own.lower() != ending.lower():
+            task.name = task.name.with_name(f"{task.name.stem}{own}{ending}")
+            task.output = task.output.with_name(task.name.name)
 
 
 def _task(order: Order, photo: Path, name: Path) -> Task:
@@ -233,6 +250,14 @@ class Job:
                 settled |= {task.input: state for task in new if (state := _state(task.input))}
             before = now
             time.sleep(_SECONDS_BETWEEN_LOOKS)
+
+    def told(self, outcomes: list[Outcome]) -> str:
+        """A line that sums up."""
+        counts = Counter(outcome.status for outcome in outcomes)
+        told = f"{counts[COLOURED]} photos coloured, {counts[FAILED]} failed"
+        for status, text in _REST.items():
+            told += f", {counts[status]} {text}" if counts[status] else ""
+        return f"{told}: {self.order.out or 'in place'}"
 
     def pairs(self, outcomes: list[Outcome]) -> Iterator[tuple[str, Path, Path]]:
         """Name, photo and colour version of all that is coloured, by name, for a gallery."""

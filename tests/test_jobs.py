@@ -102,6 +102,15 @@ def test_two_photos_never_become_one_file(album, pretrained, tmp_path):
     assert "both" in one_line(result, 2)
 
 
+def test_namesakes_of_other_formats_get_names_of_their_own(album, pretrained, tmp_path):
+    Image.fromarray(data.camera()).resize((40, 40)).save(album / "old.png")
+    out = tmp_path / "out"
+    words = ("colorize", album, "--model", pretrained, "--out", out)
+    assert pix2color(*words).returncode == 0
+    assert Image.open(out / "old.png").size == (40, 40)
+    assert Image.open(out / "old.gif.png").size == (64, 48)
+
+
 def test_wrong_paths_are_named(album, pretrained, tmp_path):
     (tmp_path / "m.safetensors").write_text("<!doctype html>")
     (tmp_path / "empty").mkdir()
@@ -242,6 +251,7 @@ class TestWhatIsThere:
             ("--in-place", *here, *out, "--backup", tmp_path / "b"),
             ("--out", *here),
             ("--suffix", *here, *out, "--suffix", "a/b"),
+            ("among the photos", *here, "--in-place", "--backup", album / "originals"),
             ("is a file", *here, "--out", tmp_path / "file"),
             ("gallery.html", *here, "--out", tmp_path / "page", "--gallery"),
             ("gray", *here, *out, "--like", album / "camera.jpg"),
