@@ -34,11 +34,12 @@ from skimage import data
 
 from pix2color import Colorizer, color
 from pix2color.colorizer import BATCH
-from pix2color.jobs import COLOURED, Job, Order
+from pix2color.jobs import COLOURED, Job
 from pix2color.models import build_generator
 from pix2color.models.files import ModelInfo, save_model
 from pix2color.photo import DEFAULT_QUALITY
 from pix2color.pipeline import cores
+from pix2color.plan import Order
 
 SIZES = {"1 MP": (1_000_000, 100), "12 MP": (12_000_000, 20)}
 INCLUDED = ("astronaut", "chelsea", "coffee", "rocket", "camera")

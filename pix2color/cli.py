@@ -22,8 +22,9 @@ from pix2color.errors import ImageError, MissingPathError, Pix2colorError, Usage
 # Nothing heavy is imported up here: `--help` must answer at once.
 if TYPE_CHECKING:
     from pix2color.colorizer import Colorizer
-    from pix2color.jobs import Job, Order, Outcome
+    from pix2color.jobs import Job, Outcome
     from pix2color.look import Mood
+    from pix2color.plan import Order
 
 EXIT_SOME_FAILED = 3
 EXIT_INTERRUPTED = 130
@@ -326,8 +327,8 @@ def _check_places(options: dict[str, Any], gallery: bool) -> None:
 
 def _order(options: dict[str, Any]) -> Order:
     """What is left of the options once the colourizer's are taken."""
-    from pix2color.jobs import Order
     from pix2color.look import Look
+    from pix2color.plan import Order
 
     file_format = options.pop("file_format")
     look = Look(

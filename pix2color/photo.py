@@ -10,7 +10,7 @@ import numpy as np
 import simplejpeg
 from PIL import Image
 
-from pix2color import images
+from pix2color import images, srgb
 from pix2color.color import gray_of
 from pix2color.errors import ImageError
 from pix2color.fullsize import Planes, to_rgb
@@ -68,7 +68,7 @@ def read_photo(path: Path, data: bytes | None = None) -> Photo:
 
 def from_picture(picture: Image.Image) -> Photo:
     """A picture that Pillow has opened or made, of any mode."""
-    picture = images.standard(picture)
+    picture = srgb.standard(picture)
     alpha = np.asarray(picture.getchannel("A")) if picture.mode.endswith("A") else None
     if picture.mode[0] == "L":
         return Photo(np.asarray(picture.getchannel("L")), alpha)
@@ -77,23 +77,32 @@ def from_picture(picture: Image.Image) -> Photo:
 
 
 def _from_jpeg(file: Image.Image, data: bytes | None) -> Photo:
-    turn = images.orientation(file)
+    turn = srgb.orientation(file)
     if file.mode == "L" and data is not None:
         try:
             gray = simplejpeg.decode_jpeg(data, "GRAY")[..., 0]  # spares Pillow's copies
         except ValueError:  # damaged, perhaps only a little: Pillow decides
             return from_picture(file)
-        return Photo(images.turned(gray, turn))
-    if file.mode != "RGB":
+        return Photo(srgb.turned(gray, turn))
+    if file.mode != "RGB" or _stores_rgb(file):
         return from_picture(file)
     # Most gray JPEG files have three channels: then the first one is all that is needed.
     file.draft("YCbCr", None)  # as it is stored
     y, cb, cr = file.split()
     levels = np.array([cb.getextrema(), cr.getextrema()])
     if (abs(levels - 128) <= _NEUTRAL).all():
-        return Photo(images.turned(np.asarray(y), turn))
+        return Photo(srgb.turned(np.asarray(y), turn))
     rgb = np.asarray(to_rgb(y, cb, cr))
-    return Photo(images.turned(gray_of(rgb), turn), None, _has_colour(file))
+    return Photo(srgb.turned(gray_of(rgb), turn), None, _has_colour(file))
+
+
+def _stores_rgb(file: Image.Image) -> bool:
+    """Whether a JPEG holds R, G and B rather than Y', Cb and Cr; by the rule of libjpeg."""
+    if "jfif" in file.info:
+        return False
+    if "adobe" in file.info:
+        return file.info.get("adobe_transform") == 0
+    return bytes(component[0] for component in getattr(file, "layer", [])) == b"RGB"
 
 
 def _has_colour(picture: Image.Image) -> bool:
@@ -148,7 +157,7 @@ def encode(
         if alpha is not None:
             picture.putalpha(Image.fromarray(alpha))
             if file_format in ("JPEG", "BMP"):
-                picture = images.without_alpha(picture)
+                picture = srgb.without_alpha(picture)
         return images.encode(picture, file_format, quality, options)
     except (OSError, ValueError, MemoryError) as error:
         raise ImageError(f"{path}: cannot be written ({error})") from error

@@ -8,10 +8,10 @@ from conftest import ROOT
 PACKAGE = ROOT / "pix2color"
 LEVELS = [
     {"__init__", "errors"},
-    {"color", "images", "config", "console", "manifest", "pipeline"},
-    {"metrics", "metadata", "fullsize", "look"},
-    {"losses", "models", "data", "photo"},
-    {"training", "colorizer"},
+    {"color", "srgb", "config", "console", "manifest", "pipeline"},
+    {"images", "metrics", "metadata", "fullsize"},
+    {"losses", "models", "data", "photo", "look"},
+    {"training", "colorizer", "plan"},
     {"patch_critic", "jobs", "gallery", "export"},
     {"evaluate"},
     {"report"},

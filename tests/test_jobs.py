@@ -61,7 +61,7 @@ def test_a_folder_is_mirrored_with_size_and_luminance_kept(album, pretrained, tm
 def test_files_and_json(album, pretrained, tmp_path):
     (album / "broken.jpg").write_bytes(b"no picture")
     out = tmp_path / "out"
-    files = [album / "camera.jpg", album / "broken.jpg"]
+    files = [album / "camera.jpg", album / "broken.jpg", album / "camera.jpg"]
     result = pix2color("colorize", *files, "--model", pretrained, "--out", out, "--json")
     assert result.returncode == 3
     broken, camera = json.loads(result.stdout)

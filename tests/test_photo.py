@@ -32,6 +32,7 @@ def deep(factor, dtype):
 KINDS = {
     "gray.jpg": (CAMERA, {"quality": 100}),
     "three-channels.jpg": (CAMERA.convert("RGB"), {"quality": 100}),
+    "stored-as-rgb.jpg": (CAMERA.convert("RGB"), {"quality": 100, "keep_rgb": True}),
     "progressive.jpg": (CAMERA, {"quality": 100, "progressive": True}),
     "cmyk.jpg": (CAMERA.convert("RGB").convert("CMYK"), {"quality": 100}),
     "palette.png": (CAMERA.convert("P"), {}),
@@ -39,6 +40,7 @@ KINDS = {
     "16-bit.png": (deep(257, np.uint16), {}),
     "16-bit.tif": (deep(257, np.uint16), {}),
     "32-bit.tif": (deep(257, np.int32), {}),
+    "32-bit-unsigned.tif": (Image.fromarray((GRAY * np.uint32(2**24)).view(np.int32)), {}),
     "float-1.tif": (deep(1 / 255, np.float32), {}),
     "float-255.tif": (deep(1, np.float32), {}),
     "lab.tif": (to_lab(CAMERA), {}),

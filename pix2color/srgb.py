@@ -1,0 +1,128 @@
+"""Pictures of every mode as upright 8-bit sRGB."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from PIL import Image, ImageCms
+
+_Profile = ImageCms.ImageCmsProfile | ImageCms.core.CmsProfile
+_ORIENTATION = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def standard(image: Image.Image) -> Image.Image:
+    """Any picture that Pillow opens as upright 8-bit sRGB, in mode L, LA, RGB or RGBA.
+
+    Colour profiles (ICC) are converted, EXIF orientation is applied, 16-bit values are scaled.
+    Floating-point pictures reach to 1, 255 or 65535, the least of these that holds all values.
+    """
+    turn = orientation(image)
+    profile = image.info.get("icc_profile")
+    if image.mode.startswith("I") or image.mode == "F":
+        image = _eight_bits(image)
+    elif image.mode == "LAB":
+        image = _converted(image, ImageCms.createProfile("LAB"))
+    elif image.mode == "P" or image.mode == "PA":
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    elif image.mode == "CMYK" and profile:
+        image = _from_profile(image, profile)
+        profile = None
+    if image.mode not in ("L", "LA", "RGB", "RGBA"):
+        gray = image.mode in ("1", "La")
+        alpha = "A" if image.has_transparency_data else ""
+        image = image.convert(("L" if gray else "RGB") + alpha)
+    elif image.mode in ("L", "RGB") and image.has_transparency_data:  # one colour that is clear
+        image = image.convert(image.mode + "A")
+    if profile:
+        image = _from_profile(image, profile)
+    image.load()
+    return upright(image, turn)
+
+
+def upright(image: Image.Image, turn: int) -> Image.Image:
+    """Turned as an EXIF orientation of 1 to 8 asks."""
+    return image.transpose(_TURNS[turn]) if turn in _TURNS else image
+
+
+def turned(pixels: np.ndarray, turn: int) -> np.ndarray:
+    """``upright`` for an array (H, W)."""
+    return np.asarray(upright(Image.fromarray(pixels), turn)) if turn in _TURNS else pixels
+
+
+def orientation(image: Image.Image) -> int:
+    """EXIF orientation, 1 to 8; 1 if there is none or it cannot be read."""
+    try:
+        value = image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # damaged EXIF is no reason to lose the photo
+        return 1
+    return value if value in _TURNS else 1
+
+
+def without_alpha(image: Image.Image) -> Image.Image:
+    """Transparency laid on white; L or RGB."""
+    if not image.mode.endswith("A"):
+        return image
+    ground = Image.new(image.mode[:-1], image.size, "white")
+    ground.paste(image.convert(image.mode[:-1]), mask=image.getchannel("A"))
+    return ground
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Deep grays to mode L, scaled; Pillow's own conversion clips at 255."""
+    levels = np.asarray(image)
+    if image.mode == "F":
+        levels, tops = np.nan_to_num(levels, posinf=0, neginf=0), (1, 255, 65535)
+    elif image.mode == "I":  # Pillow calls unsigned values signed
+        levels, tops = levels.view(np.uint32), (65535, 2**31, 2**32)
+    else:
+        tops = (65535,)
+    highest = levels.max(initial=0)
+    top = next((top for top in tops if highest <= top), highest)
+    scaled = levels.astype(np.float32) * np.float32(255 / top)
+    return Image.fromarray(np.rint(scaled).clip(0, 255).astype(np.uint8))
+
+
+def _from_profile(image: Image.Image, data: bytes) -> Image.Image:
+    """To sRGB from the colours that an embedded profile describes; as it is if that is broken."""
+    try:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(data))
+        space = profile.profile.xcolor_space.strip()
+        if space == "RGB" and "sRGB" in ImageCms.getProfileDescription(profile):
+            return image
+        if space == {"L": "GRAY"}.get(image.mode[0], image.mode.removesuffix("A")):
+            return _converted(image, profile)
+        if image.mode == "L" and space == "RGB":  # gray with the curve of an RGB space
+            color = _converted(image.convert("RGB"), profile).getchannel("G")
+            return (
+                Image.merge("LA", [color, image.getchannel("A")]) if image.mode == "LA" else color
+            )
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        pass
+    return image.convert("RGB") if image.mode == "CMYK" else image
+
+
+def _converted(image: Image.Image, profile: _Profile) -> Image.Image:
+    """To sRGB, alpha kept; gray stays gray."""
+
+    def apply(picture: Image.Image) -> Image.Image:
+        srgb = ImageCms.createProfile("sRGB")
+        return ImageCms.buildTransform(profile, srgb, picture.mode, "RGB").apply(picture)
+
+    if image.mode in ("L", "LA"):  # 256 values: a table
+        ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
+        out = image.getchannel("L").point(apply(ramp).getchannel("G").tobytes())
+    else:
+        out = apply(image.convert("RGB") if image.mode == "RGBA" else image)
+    if image.mode in ("LA", "RGBA"):
+        out.putalpha(image.getchannel("A"))
+    return out
