@@ -239,7 +239,7 @@ class Colorizer:
         ab = self.network(L)
         if self.tta:
             ab = (ab + self.network(L.flip(3)).flip(3)) / 2
-        if not ab.isfinite().all():
+        if not ab.sum().isfinite():
             raise ModelError("the model gave no colours (NaN); it is damaged, or badly trained")
         return ab
 

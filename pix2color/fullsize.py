@@ -6,12 +6,13 @@ Lab is left at the size of the network: there each place gets its chroma as Cb a
 depends on the pixel, a few operations on integers at half resolution: chroma shrinks where
 the gray would leave that range, and Y' moves by what the chroma adds to the luminance.
 
-Chroma stays at half resolution, as JPEG stores it (4:2:0); the four pixels that share it
-share the smallest of their factors, so none is clipped.
+Pixels that share a cell of 2 × 2, or in large photos of 4 × 4, share its chroma and the move of
+their Y', so that none is clipped the smallest factor of them is taken.
 """
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,7 +46,10 @@ _TO_BYTE = 4  # bits from there to 256
 _STEEPEST = 16.0  # grays; weaker chroma than this fades over as many
 # Pixels worked on together: few enough for the cache, and enough that threads do not spend
 # their time handing Python's lock to each other between short operations.
-_BLOCK = 262_144
+_BLOCK = 131_072
+# Photo pixels to a pixel of the maps from which on cells are 4 × 4: half the time, and beside the
+# 2 × 2 cells the colours differ by a ΔE00 of 0.1 on average, 0.3 on edges (1 megapixel).
+_LARGE = 12
 
 
 @dataclass
@@ -117,53 +121,33 @@ def join(gray: np.ndarray, maps: Tensor) -> Planes:
         planes whose L* is the photo's: 0.15 off on average, 99.9 % within 1.
     """
     height, width = gray.shape
-    rows, columns = (height + 1) // 2, (width + 1) // 2
+    cell = 4 if min(gray.shape) >= _LARGE * min(maps.shape[-2:]) else 2
+    rows, columns = -(-height // cell), -(-width // cell)
     maps = maps.contiguous(memory_format=torch.channels_last)
     enlarged = F.interpolate(maps, (rows, columns), mode="bilinear", antialias=True)
     interleaved = enlarged.permute(0, 2, 3, 1).contiguous().numpy()
     packed = interleaved.view(np.dtype("<u4"))[..., 0]  # the four channels of a place as one number
-    y = np.empty_like(gray)
-    cb, cr = (np.empty((rows, columns), np.uint8) for _ in range(2))
-
-    def work(part: tuple[slice, slice]) -> None:
-        pixels = tuple(slice(2 * side.start, 2 * side.stop) for side in part)
-        block = gray[pixels]
-        odd = [side % 2 for side in block.shape]
-        if any(odd):
-            block = np.pad(block, [(0, more) for more in odd], mode="edge")
-            made = np.empty_like(block)
-            _join_block(block, packed[:, *part], made, cb[part], cr[part])
-            y[pixels] = made[: made.shape[0] - odd[0], : made.shape[1] - odd[1]]
-        else:
-            _join_block(block, packed[:, *part], y[pixels], cb[part], cr[part])
-
-    even_rows, even_columns = height // 2, width // 2
+    planes = Planes(
+        np.empty_like(gray),
+        *(np.empty(((height + 1) // 2, (width + 1) // 2), np.uint8) for _ in range(2)),
+    )
     step = max(1, _BLOCK // columns)
-    for top in range(0, even_rows, step):
-        work((slice(top, min(top + step, even_rows)), slice(0, even_columns)))
-    if even_columns < columns:
-        work((slice(0, even_rows), slice(even_columns, columns)))
-    if even_rows < rows:
-        work((slice(even_rows, rows), slice(0, columns)))
-    return Planes(y, cb, cr)
+    for top in range(0, rows, step):
+        cells, halves, pixels = (slice(top * n, (top + step) * n) for n in (1, cell // 2, cell))
+        part = Planes(planes.y[pixels], planes.cb[halves], planes.cr[halves])
+        _join_block(gray[pixels], packed[:, cells], cell, part)
+    return planes
 
 
-def _join_block(
-    gray: np.ndarray, packed: np.ndarray, y: np.ndarray, cb: np.ndarray, cr: np.ndarray
-) -> None:
-    """Write ``y``, ``cb`` and ``cr``.
+def _join_block(gray: np.ndarray, packed: np.ndarray, cell: int, out: Planes) -> None:
+    """Write ``out`` of some rows.
 
     All is done in place on numbers of 16 bits where it can be: the time goes into memory.
     """
-    upper, lower = gray[0::2], gray[1::2]
-    # The darkest and lightest of each two by two pixels; a pair is read as one number.
-    dark, light = np.minimum(upper, lower).view(np.uint16), np.maximum(upper, lower).view(np.uint16)
-    other = dark >> 8
-    dark &= 255
-    np.minimum(dark, other, out=dark)
-    np.right_shift(light, 8, out=other)
-    light &= 255
-    np.maximum(light, other, out=light)
+    rows, columns = packed.shape[1:]
+    missing = rows * cell - gray.shape[0], columns * cell - gray.shape[1]
+    whole = np.pad(gray, [(0, more) for more in missing], mode="edge") if any(missing) else gray
+    dark, light = _extreme(whole, cell, np.minimum), _extreme(whole, cell, np.maximum)
 
     chroma = packed[0].astype(np.uint16)  # Cb, and Cr in the upper byte
     slopes = (packed[0] >> 16).astype(np.uint16)  # below white, above black in the upper byte
@@ -179,11 +163,14 @@ def _join_block(
     rest = 257 - factor
     rest <<= 7
     blue, red = chroma & 255, chroma >> 8
-    for plane, out in ((blue, cb), (red, cr)):
+    for plane, half in ((blue, out.cb), (red, out.cr)):
         plane *= factor
         plane += rest
         plane >>= 8
-        np.copyto(out, plane, casting="unsafe")
+        spread = _repeated(plane, cell // 2)
+        for row in range(cell // 2):
+            lines = half[row :: cell // 2]
+            np.copyto(lines, spread[: len(lines), : lines.shape[1]], casting="unsafe")
 
     # The formula of Y', in float. Twice the gray is at hand as dark + light.
     shift, moved_red = blue.astype(np.float32), red.astype(np.float32)
@@ -203,7 +190,28 @@ def _join_block(
     np.maximum(moved, 256 - dark, out=moved)
     np.minimum(moved, 511 - light, out=moved)
     moved &= 255  # modulo 256, negative shifts too
-    moved *= 257  # the same byte for both pixels of the pair
-    twins = moved.view(np.uint8)
-    np.add(upper, twins, out=y[0::2])
-    np.add(lower, twins, out=y[1::2])
+    spread = _repeated(moved, cell)
+    for row in range(cell):
+        lines = gray[row::cell]
+        np.add(lines, spread[: len(lines), : lines.shape[1]], out=out.y[row::cell])
+
+
+def _extreme(gray: np.ndarray, cell: int, of: np.ufunc) -> np.ndarray:
+    """The darkest or lightest pixel of each cell, uint16."""
+    rows = [gray[row::cell] for row in range(cell)]
+    found = functools.reduce(of, rows).view(np.uint16)  # a pair is read as one number
+    other = found >> 8
+    found &= 255
+    of(found, other, out=found)
+    if cell == 2:
+        return found
+    pairs = found.view(np.uint32)
+    found, other = pairs.astype(np.uint16), (pairs >> 16).astype(np.uint16)
+    return of(found, other, out=found)
+
+
+def _repeated(levels: np.ndarray, times: int) -> np.ndarray:
+    """Numbers below 256 in uint16, each so many times in a row: 1, or 2 or 4 as bytes."""
+    if times == 4:
+        return (levels.astype(np.uint32) * np.uint32(0x01010101)).view(np.uint8)
+    return (levels * np.uint16(0x0101)).view(np.uint8) if times == 2 else levels

@@ -80,12 +80,11 @@ def without_alpha(image: Image.Image) -> Image.Image:
 def _eight_bits(image: Image.Image) -> Image.Image:
     """Deep grays to mode L, scaled; Pillow's own conversion clips at 255."""
     levels = np.asarray(image)
+    tops: tuple[int, ...] = (65535,)
     if image.mode == "F":
         levels, tops = np.nan_to_num(levels, posinf=0, neginf=0), (1, 255, 65535)
     elif image.mode == "I":  # Pillow calls unsigned values signed
         levels, tops = levels.view(np.uint32), (65535, 2**31, 2**32)
-    else:
-        tops = (65535,)
     highest = levels.max(initial=0)
     top = next((top for top in tops if highest <= top), highest)
     scaled = levels.astype(np.float32) * np.float32(255 / top)

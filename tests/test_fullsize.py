@@ -46,6 +46,18 @@ def test_luminance_is_kept_and_colours_are_those_of_the_exact_way(name, saturati
     assert lab[:, 1:].norm(dim=1).mean() > 3  # it is coloured
 
 
+def test_large_photos_keep_their_luminance_in_cells_of_four():
+    truth = np.asarray(Image.fromarray(colour_photos()["coffee"]).resize((1802, 1201)))
+    gray = color.gray_of(truth)
+    seen, ab = small(gray, truth)
+    planes = join(gray, chroma_maps(seen[None], ab)[0])
+    assert np.array_equal(planes.cb[0:600:2], planes.cb[1:600:2])  # cells of four they are
+    lab = color.rgb_to_lab(as_tensor(planes.to_picture()))
+    moved = np.abs(lab[0, 0].numpy() - lightness_of(gray))
+    assert moved.mean() < 0.3
+    assert np.quantile(moved, 0.999) < 2
+
+
 @pytest.mark.parametrize("hue", np.arange(0, 360, 30))
 def test_every_gray_keeps_its_luminance_under_the_strongest_colours(hue):
     gray = np.tile(np.arange(256, dtype=np.uint8)[:, None], (1, 8)).repeat(2, axis=0)
@@ -59,7 +71,7 @@ def test_every_gray_keeps_its_luminance_under_the_strongest_colours(hue):
     assert lab[0, 1:, 200:300].norm(dim=0).mean() > 20
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 7), (2, 3), (33, 64), (64, 33), (101, 57)])
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (2, 3), (33, 64), (64, 33), (101, 57), (98, 99)])
 def test_any_size(size):
     gray = np.full(size, 120, np.uint8)
     maps = chroma_maps(np.full((1, 5, 6), 120, np.uint8), torch.full((1, 2, 5, 6), 0.2))[0]
@@ -71,10 +83,11 @@ def test_any_size(size):
     assert (picture == picture[0, 0]).all()
 
 
-def test_blocks_leave_no_seams(monkeypatch):
-    gray = data.camera()
+@pytest.mark.parametrize("factor", [1, 3])  # cells of 2 x 2 and of 4 x 4
+def test_blocks_leave_no_seams(factor, monkeypatch):
+    gray = data.camera().repeat(factor, 0).repeat(factor, 1)
     torch.manual_seed(0)
-    maps = chroma_maps(gray[None, :30, :40], torch.rand(1, 2, 30, 40) - 0.5)[0]
+    maps = chroma_maps(gray[None, :60, :80], torch.rand(1, 2, 60, 80) - 0.5)[0]
     whole = join(gray, maps)
     monkeypatch.setattr("pix2color.fullsize._BLOCK", 1000)
     pieces = join(gray, maps)
