@@ -47,8 +47,8 @@ _STEEPEST = 16.0  # grays; weaker chroma than this fades over as many
 # Pixels worked on together: few enough for the cache, and enough that threads do not spend
 # their time handing Python's lock to each other between short operations.
 _BLOCK = 131_072
-# Photo pixels to a pixel of the maps from which on cells are 4 × 4: half the time, and beside the
-# 2 × 2 cells the colours differ by a ΔE00 of 0.1 on average, 0.3 on edges (1 megapixel).
+# Photo pixels to a pixel of the maps from which on cells are 4 × 4: half the time, and colours
+# differ from the exact way's by a ΔE00 of 0.1 more on average, 0.2 at edges (1 megapixel).
 _LARGE = 12
 
 
