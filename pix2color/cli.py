@@ -170,6 +170,71 @@ def _as_settings(options: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+@cli.command(
+    "prepare", cls=_Command, example="pix2color prepare photos/ more-photos/ --out prepared/"
+)
+@click.argument(
+    "sources", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FOLDER…"
+)
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The prepared folder; what it has already is not done again.",
+)
+@click.option(
+    "--size",
+    type=click.IntRange(32),
+    default=288,
+    metavar="PIXELS",
+    help="Short side of the prepared pictures; smaller photos stay as they are.",
+)
+@click.option(
+    "--shards",
+    is_flag=True,
+    help="Write WebDataset shards of JPEG files (a tenth of the size) instead of pixels.",
+)
+@click.option(
+    "--min-side",
+    type=click.IntRange(1),
+    default=96,
+    metavar="PIXELS",
+    help="Leave out photos with a shorter side.",
+)
+@click.option(
+    "--min-colorfulness",
+    type=click.FloatRange(0),
+    default=6.0,
+    help="Leave out photos below this: they are gray, or nearly so.",
+)
+@click.option(
+    "--licences",
+    type=click.Path(path_type=Path),
+    metavar="CSV",
+    help="Columns file and licence: what is to be written into the manifest.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Processes.  [default: one for each core]",
+)
+def _prepare(
+    sources: tuple[Path, ...], out: Path, licences: Path | None, workers: int | None, **how: Any
+) -> None:
+    """Decode, check and reduce photos once, so that training reads them at memory speed.
+
+    Broken, tiny, gray and nearly equal photos are left out; dropped.csv has the reasons. The
+    folder is given to --data and --val like any other. Run it again to add what is new.
+    """
+    from pix2color.data.prepare import Preparation, prepare
+
+    summary = prepare(sources, out, Preparation(**how), licences=licences, workers=workers)
+    click.echo(summary.told(out), err=True)
+    click.echo(out)
+
+
 _model_option = click.option(
     "--model",
     type=click.Path(path_type=Path),

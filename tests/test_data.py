@@ -14,7 +14,7 @@ from pix2color.data.loader import (
     evaluation_batches,
     training_batches,
 )
-from pix2color.data.photos import collect, content_share, protocol_square, split, training_square
+from pix2color.data.photos import PhotoFile, collect, protocol_square, split, training_square
 from pix2color.errors import DataError
 
 WHOLE = {"side": 32, "shape": "crop", "min_scale": 0.4, "flip": True, "min_colorfulness": 6.0}
@@ -34,11 +34,11 @@ class TestSplit:
         train, val = split(everything, 0.4)
         assert train
         assert val
-        assert sorted(train + val) == everything
+        assert sorted(train + val, key=lambda photo: photo.path) == everything
         moved = tmp_path / "other-name.png"
-        shutil.copy(val[0], moved)
+        shutil.copy(val[0].path, moved)
         fewer = [p for p in everything if p not in (train[0], val[0])]
-        assert split([*fewer, moved], 0.4) == (train[1:], [*val[1:], moved])
+        assert split([*fewer, PhotoFile(moved)], 0.4) == (train[1:], [*val[1:], PhotoFile(moved)])
 
     def test_a_larger_share_only_adds(self, photos):
         everything = collect([photos])
@@ -49,7 +49,7 @@ class TestSplit:
         shares = []
         for i in range(400):
             (tmp_path / f"{i}").write_bytes(bytes([i % 256, i // 256]))
-            shares.append(content_share(tmp_path / f"{i}"))
+            shares.append(PhotoFile(tmp_path / f"{i}").share)
         assert min(shares) >= 0
         assert max(shares) < 1
         assert np.mean(shares) == pytest.approx(0.5, abs=0.06)
@@ -70,7 +70,7 @@ class TestSquares:
     def test_crops_keep_the_aspect_and_squashing_does_not(self, write_photo):
         tall = Image.new("RGB", (100, 400), "red")
         tall.paste("blue", (0, 0, 100, 200))
-        path = write_photo("tall.png", tall)
+        path = PhotoFile(write_photo("tall.png", tall))
         random = np.random.default_rng(0)
         crop = training_square(path, random, **{**WHOLE, "min_scale": 1.0})
         squashed = training_square(path, random, **{**WHOLE, "shape": "squash"})
@@ -81,7 +81,7 @@ class TestSquares:
     def test_flips_happen_only_if_wanted(self, write_photo):
         ramp = np.zeros((64, 64, 3), np.uint8)
         ramp[..., 0] = np.arange(64) * 4
-        path = write_photo("ramp.png", Image.fromarray(ramp))
+        path = PhotoFile(write_photo("ramp.png", Image.fromarray(ramp)))
         for flip in (True, False):
             rising = Counter(
                 bool(s[0, 0, 0] < s[0, 0, -1])
@@ -97,17 +97,18 @@ class TestSquares:
         pixels = np.repeat(data.camera()[::4, ::4, None], 3, axis=2).astype(float)
         if kind == "near-gray":
             pixels += [4, 0, -4]
-        path = write_photo("gray.png", Image.fromarray(pixels.clip(0, 255).astype(np.uint8)))
+        pixels = pixels.clip(0, 255).astype(np.uint8)
+        path = PhotoFile(write_photo("gray.png", Image.fromarray(pixels)))
         with pytest.raises(DataError, match="gray"):
             training_square(path, np.random.default_rng(0), **WHOLE)
 
     def test_protocol_square(self, write_photo):
         chelsea = Image.fromarray(data.chelsea())  # 451 x 300
-        square = protocol_square(write_photo("c.png", chelsea))
+        square = protocol_square(PhotoFile(write_photo("c.png", chelsea)))
         expected = chelsea.resize((385, 256), Image.Resampling.BICUBIC).crop((64, 0, 320, 256))
         assert np.array_equal(square, np.asarray(expected).transpose(2, 0, 1))
         gray = chelsea.convert("L")
-        assert protocol_square(write_photo("g.png", gray)) is None
+        assert protocol_square(PhotoFile(write_photo("g.png", gray))) is None
 
 
 class TestOrder:
@@ -180,7 +181,7 @@ class TestBatches:
     def test_a_few_photos_among_many_gray_ones_are_found(self, photos, tmp_path):
         for i in range(60):
             Image.fromarray(data.camera()).resize((64, 64)).save(tmp_path / f"{i}.png")
-        shutil.copy(collect([photos])[0], tmp_path / "colour.png")
+        shutil.copy(collect([photos])[0].path, tmp_path / "colour.png")
         batches = first(collect([tmp_path]), DataConfig(crop=32, batch_size=4))
         assert all(b.pixels.shape == (4, 3, 32, 32) for b in batches)
 
@@ -217,5 +218,5 @@ class TestBatches:
         paths = [*collect([tmp_path]), *collect([photos])[:5]]
         batches = list(evaluation_batches(paths, size=64, batch_size=3))
         names = [name for _, batch in batches for name in batch]
-        assert names == paths[2:]
+        assert names == [photo.path for photo in paths[2:]]
         assert sum(len(pixels) for pixels, _ in batches) == 5

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from pix2color.config import DataConfig
-from pix2color.data.photos import protocol_square, training_square
+from pix2color.data.photos import Photo, protocol_square, training_square
 from pix2color.errors import DataError, ImageError
 
 _RANDOM_ATTEMPTS = 8
@@ -53,11 +53,12 @@ class TrainingPhotos(Dataset[Sample]):
     that batches keep their size and the run stays reproducible.
     """
 
-    def __init__(self, photos: list[Path], config: DataConfig, seed: int) -> None:
+    def __init__(self, photos: list[Photo], config: DataConfig, seed: int) -> None:
         self.photos = photos
         self.config = config
         self.seed = seed
         self._useless: dict[int, str] = {}  # saves reading such a photo again
+        self._useful: set[int] = set()  # and looking for colour again in such a one
 
     def __getitem__(self, place: tuple[int, int, int]) -> Sample:
         epoch, position, photo = place
@@ -72,7 +73,7 @@ class TrainingPhotos(Dataset[Sample]):
             pixels = self._square(photo, random)
             if pixels is not None:
                 return Sample(pixels, left_out)
-            left_out[str(self.photos[photo])] = self._useless[photo]
+            left_out[str(self.photos[photo].path)] = self._useless[photo]
         return Sample(None, left_out)
 
     def _square(self, photo: int, random: np.random.Generator) -> Tensor | None:
@@ -87,11 +88,12 @@ class TrainingPhotos(Dataset[Sample]):
                 shape=config.shape,
                 min_scale=config.min_scale,
                 flip=config.flip,
-                min_colorfulness=config.min_colorfulness,
+                min_colorfulness=0 if photo in self._useful else config.min_colorfulness,
             )
         except (DataError, ImageError) as error:
             self._useless[photo] = "gray" if isinstance(error, DataError) else "broken"
             return None
+        self._useful.add(photo)
         return torch.from_numpy(square)
 
 
@@ -159,7 +161,7 @@ def training_batches(
 
 
 def evaluation_batches(
-    photos: list[Path], *, size: int, batch_size: int, workers: int = 0
+    photos: list[Photo], *, size: int, batch_size: int, workers: int = 0
 ) -> Iterator[tuple[Tensor, list[Path]]]:
     """Protocol squares, uint8 (N, 3, size, size), with their paths, in the order given.
 
@@ -181,7 +183,7 @@ def default_workers(device: torch.device) -> int:
 
 
 class _Squares(Dataset[tuple[Tensor | None, Path]]):
-    def __init__(self, photos: list[Path], size: int) -> None:
+    def __init__(self, photos: list[Photo], size: int) -> None:
         self.photos, self.size = photos, size
 
     def __len__(self) -> int:
@@ -192,7 +194,8 @@ class _Squares(Dataset[tuple[Tensor | None, Path]]):
             square = protocol_square(self.photos[index], self.size)
         except ImageError:
             square = None
-        return (None if square is None else torch.from_numpy(square)), self.photos[index]
+        path = self.photos[index].path
+        return (None if square is None else torch.from_numpy(square)), path
 
 
 def _collate(samples: list[Sample]) -> Batch:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal, Protocol, TypeVar
 
 import numpy as np
 import torch
 from PIL import Image
 
 from pix2color import images
+from pix2color.data.store import Store, is_prepared
 from pix2color.errors import DataError
+from pix2color.manifest import hash_bytes, hash_file
 from pix2color.metrics import colorfulness
 
 MIN_PROTOCOL_COLORFULNESS = 15.0
@@ -20,18 +23,73 @@ MIN_PROTOCOL_COLORFULNESS = 15.0
 _THUMBNAIL = 64
 
 
-def collect(folders: list[Path]) -> list[Path]:
-    """The photos below all ``folders``, each once, as absolute paths in a fixed order.
+class Photo(Protocol):
+    """A colour photo, wherever it is kept."""
+
+    @property
+    def path(self) -> Path:
+        """Of its file, by which it is known."""
+
+    @property
+    def share(self) -> float:
+        """A number in [0, 1) that the bytes of the file decide, evenly spread."""
+
+    @property
+    def colorfulness(self) -> float | None:
+        """Of the whole picture, if it was measured before."""
+
+    def read(self, min_side: int | None = None) -> Image.Image:
+        """The picture, mode RGB; its short side may be reduced to no less than ``min_side``."""
+
+
+AnyPhoto = TypeVar("AnyPhoto", bound=Photo)
+
+
+@dataclass(frozen=True)
+class PhotoFile:
+    """A photo in a file of its own."""
+
+    path: Path
+    colorfulness: ClassVar[None] = None
+
+    @property
+    def share(self) -> float:
+        """See ``Photo``."""
+        try:
+            digest = hash_file(self.path)
+        except OSError:  # counted as broken when it is read
+            digest = hash_bytes(os.fsencode(self.path))
+        return int(digest[:16], 16) / 2**64
+
+    def read(self, min_side: int | None = None) -> Image.Image:
+        """See ``Photo``.
+
+        Raises:
+            ImageError: the file cannot be read.
+        """
+        return images.read(self.path, min_side=min_side)
+
+
+def collect(folders: Sequence[Path]) -> list[Photo]:
+    """The photos below all ``folders``, each once, by absolute path.
+
+    A folder may be one that ``pix2color prepare`` has made.
 
     Raises:
         MissingPathError: a folder is not there.
         DataError: a folder holds no photo.
     """
-    found = {photo.resolve(): None for folder in folders for photo in images.find_photos(folder)}
-    return sorted(found)
+    found: dict[Path, Photo] = {}
+    for folder in folders:
+        if is_prepared(folder):
+            found |= {photo.path: photo for photo in Store(folder).photos()}
+        else:
+            paths = (path.resolve() for path in images.find_photos(folder))
+            found |= {path: PhotoFile(path) for path in paths}
+    return [found[path] for path in sorted(found)]
 
 
-def split(photos: list[Path], fraction: float) -> tuple[list[Path], list[Path]]:
+def split(photos: list[AnyPhoto], fraction: float) -> tuple[list[AnyPhoto], list[AnyPhoto]]:
     """Training and validation photos; a photo's side depends on its content alone.
 
     Adding, renaming or moving files never moves another one across, and copies of one file
@@ -39,25 +97,15 @@ def split(photos: list[Path], fraction: float) -> tuple[list[Path], list[Path]]:
     """
     if not fraction:
         return photos, []
-    train: list[Path] = []
-    val: list[Path] = []
+    train: list[AnyPhoto] = []
+    val: list[AnyPhoto] = []
     for photo in photos:
-        (val if content_share(photo) < fraction else train).append(photo)
+        (val if photo.share < fraction else train).append(photo)
     return train, val
 
 
-def content_share(photo: Path) -> float:
-    """A number in [0, 1) that the bytes of the file decide, evenly spread."""
-    try:
-        with photo.open("rb") as file:
-            digest = hashlib.file_digest(file, "blake2b").digest()
-    except OSError:  # counted as broken when it is read
-        digest = hashlib.blake2b(os.fsencode(photo)).digest()
-    return int.from_bytes(digest[:8], "big") / 2**64
-
-
 def training_square(
-    photo: Path,
+    photo: Photo,
     random: np.random.Generator,
     *,
     side: int,
@@ -75,10 +123,13 @@ def training_square(
     scale = random.uniform(min_scale, 1) if shape == "crop" else 1.0
     across, down, mirrored = random.random(3)
     # As large as any crop could need: whether a photo is gray must not depend on its crop.
-    picture = images.read(photo, min_side=round(side / min_scale))
-    colors = picture_colorfulness(picture)
-    if colors < min_colorfulness:
-        raise DataError(f"{photo}: gray or nearly so (colourfulness {colors:.1f})")
+    picture = photo.read(min_side=round(side / min_scale))
+    if min_colorfulness:
+        colors = photo.colorfulness
+        if colors is None:
+            colors = picture_colorfulness(picture)
+        if colors < min_colorfulness:
+            raise DataError(f"{photo.path}: gray or nearly so (colourfulness {colors:.1f})")
     box = (0.0, 0.0, float(picture.width), float(picture.height))
     if shape == "crop":
         edge = scale * min(picture.size)
@@ -90,7 +141,7 @@ def training_square(
     return images.to_array(square)
 
 
-def protocol_square(photo: Path, size: int = 256) -> np.ndarray | None:
+def protocol_square(photo: Photo, size: int = 256) -> np.ndarray | None:
     """The square that is evaluated: short side to ``size``, centre crop, uint8 (3, size, size).
 
     None for a photo whose square has hardly any colour.
@@ -98,7 +149,7 @@ def protocol_square(photo: Path, size: int = 256) -> np.ndarray | None:
     Raises:
         ImageError: the photo cannot be read.
     """
-    picture = images.read(photo)
+    picture = photo.read()
     scale = size / min(picture.size)
     width, height = round(picture.width * scale), round(picture.height * scale)
     picture = picture.resize((width, height), Image.Resampling.BICUBIC)

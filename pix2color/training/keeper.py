@@ -23,6 +23,7 @@ from pix2color.config import (
     dump_recipe,
 )
 from pix2color.data.loader import Batch, EpochOrder
+from pix2color.data.photos import Photo
 from pix2color.models.files import NAME_IN_RUN, ModelInfo, save_model
 from pix2color.training import checkpoint
 from pix2color.training.engine import Engine
@@ -65,7 +66,7 @@ class RunKeeper:
         self._validated_at = self._saved_at = -1
         self._pause = 0.0
 
-    def begin(self, photos: list[Path], state: dict[str, Any] | None) -> None:
+    def begin(self, photos: list[Photo], state: dict[str, Any] | None) -> None:
         """Open the folder, new or as the state says."""
         engine = self.engine
         self.photos = len(photos)
@@ -220,6 +221,6 @@ class _Due:
         return True
 
 
-def _fingerprint(photos: list[Path]) -> str:
+def _fingerprint(photos: list[Photo]) -> str:
     """Of the list of photos, since the order of the epochs hangs on it."""
-    return hashlib.sha256(b"\n".join(map(os.fsencode, photos))).hexdigest()[:16]
+    return hashlib.sha256(b"\n".join(os.fsencode(photo.path) for photo in photos)).hexdigest()[:16]

@@ -30,7 +30,7 @@ from pix2color.data.loader import (
     evaluation_batches,
     training_batches,
 )
-from pix2color.data.photos import collect, content_share, split
+from pix2color.data.photos import Photo, collect, split
 from pix2color.errors import ConfigError, DataError, MissingPathError, UsageError
 from pix2color.models import Generator, build_discriminator, build_generator
 from pix2color.models.files import load_model
@@ -168,12 +168,13 @@ def _run(
     return folder
 
 
-def _photos(recipe: Recipe) -> tuple[list[Path], list[Path]]:
+def _photos(recipe: Recipe) -> tuple[list[Photo], list[Photo]]:
     """Photos for training and for validation; none is in both."""
     photos = collect(recipe.data.train)
     if recipe.data.val:
         val = collect(recipe.data.val)
-        train = sorted(set(photos) - set(val))
+        kept_out = {photo.path for photo in val}
+        train = [photo for photo in photos if photo.path not in kept_out]
     else:
         train, val = split(photos, recipe.data.val_fraction)
     if not train:
@@ -184,12 +185,12 @@ def _photos(recipe: Recipe) -> tuple[list[Path], list[Path]]:
     return train, val
 
 
-def _validation_pixels(photos: list[Path], recipe: Recipe) -> Tensor | None:
+def _validation_pixels(photos: list[Photo], recipe: Recipe) -> Tensor | None:
     """The first so many colour photos in the order of their contents, which is no order."""
     wanted = recipe.validation.photos
     found: list[Tensor] = []
     for pixels, _ in evaluation_batches(
-        sorted(photos, key=content_share), size=recipe.validation.size, batch_size=8
+        sorted(photos, key=lambda photo: photo.share), size=recipe.validation.size, batch_size=8
     ):
         found.append(pixels)
         if sum(map(len, found)) >= wanted:
