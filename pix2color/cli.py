@@ -1,6 +1,7 @@
 """The command line. Results go to stdout, everything else to stderr.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 finished but some files failed, 130 interrupted.
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 finished but some files failed, 130 stopped by
+Ctrl-C and 143 by SIGTERM, with all that was done saved.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import click
 
 from pix2color import __version__
-from pix2color.errors import ImageError, MissingPathError, Pix2colorError, UsageError
+from pix2color.errors import ImageError, MissingPathError, Pix2colorError, Stopped, UsageError
 
 # Nothing heavy is imported up here: `--help` must answer at once.
 if TYPE_CHECKING:
@@ -56,6 +57,9 @@ class _Command(_Exemplary):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except Stopped as stopped:
+            click.echo(stopped, err=True)
+            ctx.exit(stopped.exit_code)
         except Pix2colorError as error:
             click.echo(f"error: {error}", err=True)
             ctx.exit(error.exit_code)
@@ -126,6 +130,12 @@ def pretrain(**options: Any) -> None:
     cls=_Command,
     example="pix2color train-gan --init runs/mine --data photos/ --epochs 10",
 )
+@click.option(
+    "--select",
+    is_flag=True,
+    help="Export the best validation instead of the last: the lowest ΔE00 of those whose "
+    "colourfulness ratio is in selection.band.",
+)
 @click.option("--init", type=click.Path(path_type=Path), metavar="RUN_OR_FILE",
               help="Pretrained generator: a run folder or a model file.")  # fmt: skip
 @_training_options
@@ -162,9 +172,10 @@ def _as_settings(options: dict[str, Any]) -> dict[str, Any]:
     """The flags by the names that they have in a recipe."""
     data = ("train", "val", "val_fraction", "batch_size", "crop", "workers")
     budget = ("epochs", "max_steps", "max_minutes")
-    sections = {**dict.fromkeys(data, "data."), **dict.fromkeys(budget, "budget.")}
+    keys = {name: f"data.{name}" for name in data} | {name: f"budget.{name}" for name in budget}
+    keys["select"] = "selection.export"
     return {
-        sections.get(name, "") + name: list(value) if isinstance(value, tuple) else value
+        keys.get(name, name): list(value) if isinstance(value, tuple) else value
         for name, value in options.items()
         if value not in (None, ())
     }

@@ -143,7 +143,16 @@ class CheckpointConfig(Section):
     every_steps: Count | None = None
     """How often, by steps."""
     keep: Count = 2
-    """So many newest ones stay."""
+    """So many newest ones stay, and the best one (``selection``)."""
+
+
+class SelectionConfig(Section):
+    """Which validation of a run is the best."""
+
+    band: tuple[Positive, Positive] | None = None
+    """Colourfulness ratios among which the lowest ΔE00 is the best; null: among all."""
+    export: bool = False
+    """Export the best instead of the last (``--select``)."""
 
 
 class EngineConfig(Section):
@@ -157,6 +166,8 @@ class EngineConfig(Section):
     """Course of the learning rates."""
     clip: Positive | None = 1.0
     """Largest norm of a network's gradient; null: only measured."""
+    max_skipped: Count = 20
+    """Steps without a finite gradient that are skipped among 1,000, before the run stops."""
     ema: Share | None = 0.999
     """Decay of the averaged weights, which are what is validated and exported; null: none."""
 
@@ -188,6 +199,8 @@ class Recipe(EngineConfig):
     """Validation while training."""
     checkpoint: CheckpointConfig = CheckpointConfig()
     """Checkpoints."""
+    selection: SelectionConfig = SelectionConfig()
+    """Which validation is the best."""
     log_every: Count = 10
     """Steps between points of the curves."""
 
@@ -234,6 +247,8 @@ class GanRecipe(Recipe):
     """Keep the generator's BatchNorm statistics as pretrained."""
     clip: Positive | None = None
     """Largest norm of a network's gradient; null: only measured."""
+    selection: SelectionConfig = SelectionConfig(band=(0.85, 1.10))
+    """Which validation is the best."""
     budget: BudgetConfig = BudgetConfig(epochs=10)
     """How long to train."""
 

@@ -10,6 +10,8 @@ class carries the exit code of the command line::
     ├── DataError                  1   photos that cannot be trained on or evaluated
     ├── ImageError                 1   one photo that cannot be read or written
     ├── ModelError                 1   a model file or checkpoint that cannot be used
+    ├── TrainingError          1   a run that cannot go on
+    ├── StorageError           1   a file that cannot be written, for a full disk perhaps
     └── MissingExtraError          1   an optional package that is not installed
 """
 
@@ -18,6 +20,14 @@ class Pix2colorError(Exception):
     """Base of everything pix2color raises on purpose."""
 
     exit_code = 1
+
+
+class Stopped(Exception):  # noqa: N818 - it was asked for
+    """A signal has ended the work early, and all was saved; carries the exit code."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
 
 
 class UsageError(Pix2colorError):
@@ -44,6 +54,14 @@ class ImageError(Pix2colorError):
 
 class ModelError(Pix2colorError):
     """A model file or a checkpoint is missing, damaged or not ours."""
+
+
+class TrainingError(Pix2colorError):
+    """A run cannot go on."""
+
+
+class StorageError(Pix2colorError):
+    """A file cannot be written, for a full disk perhaps."""
 
 
 class MissingExtraError(Pix2colorError):

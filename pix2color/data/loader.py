@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,6 +149,7 @@ def training_batches(
         batch_sampler=order,
         num_workers=workers,
         collate_fn=_collate,
+        worker_init_fn=_leave_signals,
         pin_memory=pin_memory,
         prefetch_factor=4 if workers else None,
     )
@@ -205,6 +207,12 @@ def _collate(samples: list[Sample]) -> Batch:
     pixels = [s.pixels for s in samples if s.pixels is not None]
     complete = len(pixels) == len(samples)
     return Batch(torch.stack(pixels) if complete else torch.empty(0), left_out)
+
+
+def _leave_signals(worker: int) -> None:
+    """Ctrl-C and SIGTERM often reach every process; the one that trains decides what follows."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _mixed(*numbers: int) -> int:

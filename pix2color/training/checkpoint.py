@@ -1,60 +1,105 @@
 """Everything a run needs to go on exactly, in files that are whole or not there.
 
 A checkpoint is a folder ``checkpoints/step-…`` with one file of tensors and plain values. It is
-written under a temporary name and renamed, and read with ``weights_only=True``.
+written under a temporary name, read again with ``weights_only=True``, and renamed; only then do
+older ones go.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from pix2color.errors import ModelError
+from pix2color import console
+from pix2color.errors import ModelError, StorageError
 from pix2color.models.pickles import load_tensors
 
 _FILE = "state.pt"
 
 
-def save(folder: Path, step: int, state: dict[str, Any], *, keep: int) -> Path:
-    """Write ``state`` as the checkpoint of ``step``; the ``keep`` newest ones stay.
+def save(
+    folder: Path, step: int, state: dict[str, Any], *, newest: int, also: Collection[int] = ()
+) -> None:
+    """Write ``state`` as the checkpoint of ``step``.
 
-    Returns:
-        Its folder.
+    Args:
+        folder: of the checkpoints.
+        step: names it.
+        state: tensors and plain values.
+        newest: so many stay; older ones go.
+        also: steps whose checkpoints stay however old they are.
+
+    Raises:
+        StorageError: it cannot be written, for a full disk perhaps; the others are as they were.
     """
     place = folder / f"step-{step:08d}"
     temporary = folder / f".{place.name}.part"
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    with (temporary / _FILE).open("wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    shutil.rmtree(place, ignore_errors=True)
-    temporary.rename(place)
-    for old in _all(folder)[:-keep]:
-        shutil.rmtree(old)
-    return place
+    for left in folder.glob(".step-*.part"):  # by a process that was killed
+        shutil.rmtree(left)
+    try:
+        temporary.mkdir(parents=True)
+        with (temporary / _FILE).open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        load_tensors(temporary / _FILE)
+        shutil.rmtree(place, ignore_errors=True)
+        temporary.rename(place)
+    except (OSError, RuntimeError, ModelError) as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        kept = _all(folder)
+        whole = f"; {kept[-1].name} is whole: free some space, then --resume" if kept else ""
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise StorageError(f"{place}: cannot be written ({reason}){whole}") from error
+    _prune(folder, place, newest, {f"step-{number:08d}" for number in also})
 
 
 def load_newest(folder: Path) -> dict[str, Any]:
-    """The state of the newest checkpoint.
+    """The state of the newest checkpoint that can be read; damaged ones are told of.
 
     Raises:
-        ModelError: there is none, or it cannot be read.
+        ModelError: there is none.
     """
     places = _all(folder)
     if not places:
         raise ModelError(
             f"{folder}: no checkpoint to go on from; the run ended before its first one, start anew"
         )
-    try:
-        return load_tensors(places[-1] / _FILE)
-    except ModelError as error:
-        raise ModelError(f"{error}; delete its folder to go on from the one before") from error
+    for place in reversed(places):
+        try:
+            return load(folder, int(place.name.removeprefix("step-")))
+        except ModelError as error:
+            last = error
+            console.say(f"warning: {error}; going on from the one before")
+    raise ModelError(f"{folder}: none of its checkpoints can be read; start anew") from last
+
+
+def load(folder: Path, step: int) -> dict[str, Any]:
+    """The state of one checkpoint.
+
+    Raises:
+        ModelError: it cannot be read.
+    """
+    return load_tensors(folder / f"step-{step:08d}" / _FILE)
+
+
+def exists(folder: Path) -> bool:
+    """Whether there is any."""
+    return bool(_all(folder))
+
+
+def _prune(folder: Path, newest_place: Path, newest: int, stay: set[str]) -> None:
+    places = _all(folder)
+    now = places.index(newest_place) + 1
+    given_up = places[now:]  # the run went on from a step before these
+    old = [place for place in places[: max(0, now - newest)] if place.name not in stay]
+    for place in given_up + old:
+        shutil.rmtree(place)
 
 
 def _all(folder: Path) -> list[Path]:

@@ -19,12 +19,16 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import broadcast
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from pix2color.config import EngineConfig, ScheduleConfig
 from pix2color.data.loader import Batch
 from pix2color.errors import ConfigError
 from pix2color.models.precision import computes_in_bf16
 from pix2color.training.tasks import Phase, Task
+
+SKIPPED = "steps/skipped"
+"""Curve of the steps that were skipped because a gradient was not finite."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,12 @@ class Engine:
             for phase in task.phases
         }
         task.train_mode()
+        self._statistics = [
+            buffer
+            for name in task.modules
+            for buffer in task.plain(name).buffers()
+            if buffer.is_floating_point()
+        ]
         self.step_number = 0
         self.spent = 0.0  # seconds, those of the processes before a resume included
         self._since = time.monotonic()
@@ -75,11 +85,17 @@ class Engine:
         return self.accelerator.device
 
     def fit(
-        self, batches: Iterator[Batch], after_step: Callable[[Batch, dict[str, Tensor]], None]
+        self,
+        batches: Iterator[Batch],
+        after_step: Callable[[Batch, dict[str, Tensor]], None],
+        stopped: Callable[[int], bool] = lambda step: False,
     ) -> None:
-        """Train until the budget is spent; ``after_step`` gets each batch and its curves."""
+        """Train until the budget is spent, or ``stopped`` says so of a step.
+
+        ``after_step`` gets each batch and its curves.
+        """
         self._since = time.monotonic() - self.spent
-        while self.progress() < 1:
+        while self.progress() < 1 and not stopped(self.step_number):
             batch = next(batches)
             after_step(batch, self.step(batch.pixels))
         self.accelerator.wait_for_everyone()
@@ -128,6 +144,7 @@ class Engine:
         """
         torch.manual_seed(self._step_seed())
         progress = self.progress()
+        statistics = _joined(self._statistics)
         phases = [p for p in self.task.phases if self.step_number >= p.first_step]
         self._let_learn({phase.name for phase in phases})
         pixels = pixels.to(self.device, non_blocking=True).contiguous(memory_format=self.layout)
@@ -136,10 +153,13 @@ class Engine:
         for phase in phases:
             self._let_learn({phase.name})
             curves |= self._turn(phase, state, progress)
-            if self.ema and phase.name == self.task.exported:
-                self.ema.update(self.task.plain(phase.name))
+        norms = [curves[f"{phase.name}/gradient_norm"] for phase in phases]
+        finite = torch.stack(norms).isfinite().all()
+        self._keep_statistics(finite, statistics)
+        if self.ema and self.task.exported in {phase.name for phase in phases}:
+            self.ema.update(self.task.plain(self.task.exported))
         self.step_number += 1
-        return curves
+        return curves | {SKIPPED: (~finite).float()}
 
     def _turn(self, phase: Phase, state: Any, progress: float) -> dict[str, Tensor]:
         losses = self.task.losses(phase.name, state)
@@ -152,13 +172,21 @@ class Engine:
             phase.optimizer.param_groups, self._top_rates[phase.name], strict=True
         ):
             group["lr"] = top * factor
-        phase.optimizer.step()
+        _step_if(norm.isfinite(), phase.optimizer)
         curves = {
             **losses.curves,
             "gradient_norm": norm,
             "learning_rate": torch.tensor(group["lr"]),
         }
         return {f"{phase.name}/{name}": value for name, value in curves.items()}
+
+    def _keep_statistics(self, finite: Tensor, before: Tensor) -> None:
+        """Take back what an infinite batch has left in BatchNorm and spectral norm; no wait."""
+        if self._statistics:
+            kept = torch.where(finite, _joined(self._statistics), before)
+            parts = kept.split([values.numel() for values in self._statistics])
+            for values, part in zip(self._statistics, parts, strict=True):
+                values.copy_(part.view_as(values))
 
     def _let_learn(self, names: set[str]) -> None:
         for name, module in self.task.modules.items():
@@ -172,6 +200,13 @@ class Engine:
     def exported(self) -> nn.Module:
         """The network for use: the averaged one if there is one."""
         return self.ema.module if self.ema else self.task.plain(self.task.exported)
+
+    def exported_from(self, state: dict[str, Any]) -> nn.Module:
+        """The network for use as it was in an earlier ``state_dict``."""
+        network = copy.deepcopy(self.exported)
+        values = state["ema"]["module"] if self.ema else state["modules"][self.task.exported]
+        network.load_state_dict(values)
+        return network
 
     @torch.no_grad()
     def predict(self, x: Tensor) -> Tensor:
@@ -236,6 +271,23 @@ class ExponentialMovingAverage:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.updates = state["updates"]
         self.module.load_state_dict(state["module"])
+
+
+def _joined(tensors: list[Tensor]) -> Tensor:
+    return torch.cat([t.flatten() for t in tensors]) if tensors else torch.empty(0)
+
+
+def _step_if(finite: Tensor, optimizer: Optimizer) -> None:
+    """The optimizer's step, or none if the gradient is not finite.
+
+    Fused optimizers decide on the device (as for ``torch.amp.GradScaler``), without a wait.
+    """
+    plain: Any = getattr(optimizer, "optimizer", optimizer)  # without Accelerate's wrapper
+    if plain.defaults.get("fused"):
+        plain.found_inf = (~finite).float()
+        optimizer.step()
+    elif finite:
+        optimizer.step()
 
 
 def rate_factor(schedule: ScheduleConfig, progress: float, own_step: int) -> float:

@@ -7,12 +7,13 @@ import csv
 import hashlib
 import math
 import os
+import statistics
 import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from pix2color import console, images
 from pix2color.config import (
@@ -24,15 +25,18 @@ from pix2color.config import (
 )
 from pix2color.data.loader import Batch, EpochOrder
 from pix2color.data.photos import Photo
+from pix2color.errors import TrainingError
 from pix2color.models.files import NAME_IN_RUN, ModelInfo, save_model
-from pix2color.training import checkpoint
-from pix2color.training.engine import Engine
+from pix2color.training import checkpoint, selection
+from pix2color.training.collapse import CollapseWatch
+from pix2color.training.engine import SKIPPED, Engine
 from pix2color.training.tasks import Validation
 from pix2color.training.tracking import Tracker
 
 CONFIG_IN_RUN = "config.yaml"
 CHECKPOINTS_IN_RUN = "checkpoints"
 _LEFT_OUT = "left-out.csv"
+_SKIPPED_AMONG = 1000
 
 
 class RunKeeper:
@@ -61,6 +65,9 @@ class RunKeeper:
         self.order, self.pixels = order, pixels
         self.left_out: dict[str, str] = {}
         self.scores: dict[str, float] = {}
+        self.history: list[dict[str, Any]] = []
+        self.skipped: list[int] = []
+        self.watch = CollapseWatch()
         self._curves: list[dict[str, Tensor]] = []
         self._due = {"validation": _Due(recipe.validation), "checkpoint": _Due(recipe.checkpoint)}
         self._validated_at = self._saved_at = -1
@@ -73,6 +80,7 @@ class RunKeeper:
         self.fingerprint = _fingerprint(photos)
         if state:
             self.left_out, self.scores = state["left_out"], state["scores"]
+            self.history, self.skipped = state["history"], state["skipped"]
             if state["photos"] != self.fingerprint:
                 console.say("warning: the training photos have changed since; going on with them")
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -108,11 +116,18 @@ class RunKeeper:
         if self._due["checkpoint"].now(engine):
             self._save()
 
+    def stop(self) -> None:
+        """The last point and checkpoint of a run that is to be gone on with."""
+        self._log()
+        self._save()
+
     def finish(self) -> None:
         """The last point, validation, checkpoint and model."""
         self._log()
         self._validate()
         self._save()
+        if self.history:
+            self._select()
         left = Counter(self.left_out.values())
         if left:
             told = ", ".join(f"{count} {reason}" for reason, count in sorted(left.items()))
@@ -134,24 +149,47 @@ class RunKeeper:
     def _log(self) -> None:
         if not self._curves:
             return
-        engine, names = self.engine, self._curves[-1]
-        means = {
-            name: sum(float(c[name]) for c in self._curves if name in c)
-            / sum(name in c for c in self._curves)
-            for name in names
-        }
+        engine = self.engine
+        means = self._means()
         now = time.monotonic()
         pictures = len(self._curves) * self.recipe.data.batch_size * self.order.processes
         means["speed/pictures_per_second"] = pictures / (now - self._window_start - self._pause)
         means["data/epoch"] = engine.step_number / self.order.steps_per_epoch
         means["data/photos_left_out"] = float(len(self.left_out))
         self.tracker.scalars(engine.step_number, means)
+        self._warn(self.watch.curves(engine.step_number, means))
         self._curves, self._window_start, self._pause = [], now, 0.0
         done = engine.step_number if engine.budget.steps else engine.spent / 60
         note = f"{means['speed/pictures_per_second']:.0f} pictures/s"
         if "generator/l1" in means:
             note += f"  l1 {means['generator/l1']:.4f}"
         self._progress(done, note)
+
+    def _means(self) -> dict[str, float]:
+        """Of the curves since the last time; steps that were skipped count as such alone."""
+        steps = [{name: float(value) for name, value in c.items()} for c in self._curves]
+        first = self.engine.step_number - len(steps) + 1
+        for step, values in enumerate(steps, start=first):
+            if values[SKIPPED]:
+                self.skipped.append(step)
+                self._check_skipped(values)
+        sound = [values for values in steps if not values[SKIPPED]]
+        names = sound[-1] if sound else {}
+        means = {name: statistics.fmean(v[name] for v in sound if name in v) for name in names}
+        return means | {SKIPPED: float(len(self.skipped))}
+
+    def _check_skipped(self, values: dict[str, float]) -> None:
+        """Raises: TrainingError: too many steps were skipped of late."""
+        step, most = self.skipped[-1], self.recipe.max_skipped
+        recent = [s for s in self.skipped if s > step - _SKIPPED_AMONG]
+        if len(recent) < most:
+            return
+        bad = ", ".join(name for name, value in values.items() if not math.isfinite(value))
+        raise TrainingError(
+            f"{self.folder}: {len(recent)} of the last {_SKIPPED_AMONG} steps had no finite "
+            f"gradient, the last one step {step} ({bad}); lower optimizer.lr, set clip=1, or "
+            "precision=float32, and --resume or start anew"
+        )
 
     def _validate(self) -> None:
         engine = self.engine
@@ -165,6 +203,10 @@ class RunKeeper:
         )
         self.tracker.samples(engine.step_number, validation.samples)
         self._validated_at = engine.step_number
+        self.history.append({"step": engine.step_number, **self.scores})
+        self._warn(self.watch.validation(self.scores))
+        if self._best() == engine.step_number:
+            self._save()
         self._pause += time.monotonic() - start
 
     def _save(self) -> None:
@@ -177,22 +219,19 @@ class RunKeeper:
             "engine": engine.state_dict(),
             "left_out": self.left_out,
             "scores": self.scores,
+            "history": self.history,
+            "skipped": self.skipped,
             "photos": self.fingerprint,
             "processes": self.order.processes,
         }
         checkpoint.save(
-            self.folder / CHECKPOINTS_IN_RUN, engine.step_number, state, keep=recipe.checkpoint.keep
+            self.folder / CHECKPOINTS_IN_RUN,
+            engine.step_number,
+            state,
+            newest=recipe.checkpoint.keep,
+            also=[self._best()] if self.history else [],
         )
-        info = ModelInfo(
-            architecture=recipe.model.name,
-            options=recipe.model.options,
-            recipe=recipe.model_dump(mode="json"),
-            data={"photos": self.photos, "fingerprint": self.fingerprint},
-            render_size=recipe.data.crop,
-            step=engine.step_number,
-            scores=self.scores,
-        )
-        save_model(self.folder / NAME_IN_RUN, engine.exported, info)
+        self._export(engine.exported, engine.step_number, self.scores)
         if self.left_out:
             with (
                 images.replacing(self.folder / _LEFT_OUT) as temporary,
@@ -201,6 +240,41 @@ class RunKeeper:
                 csv.writer(file).writerows([("photo", "reason"), *sorted(self.left_out.items())])
         self._saved_at = engine.step_number
         self._pause += time.monotonic() - start
+
+    def _export(self, network: nn.Module, step: int, scores: dict[str, float]) -> None:
+        recipe = self.recipe
+        info = ModelInfo(
+            architecture=recipe.model.name,
+            options=recipe.model.options,
+            recipe=recipe.model_dump(mode="json"),
+            data={"photos": self.photos, "fingerprint": self.fingerprint},
+            render_size=recipe.data.crop,
+            step=step,
+            scores=scores,
+        )
+        save_model(self.folder / NAME_IN_RUN, network, info)
+
+    def _best(self) -> int:
+        return selection.best(self.history, self.recipe.selection)
+
+    def _select(self) -> None:
+        """Tell which validation was the best, and export that one if it is wanted."""
+        config, step = self.recipe.selection, self._best()
+        told = selection.explained(self.history, config)
+        if config.export and step != self.engine.step_number:
+            state = checkpoint.load(self.folder / CHECKPOINTS_IN_RUN, step)
+            chosen = next(v for v in self.history if v["step"] == step)
+            scores = {name: value for name, value in chosen.items() if name != "step"}
+            self._export(self.engine.exported_from(state["engine"]), step, scores)
+        elif not config.export:
+            told = told.replace("selected", "best validation:", 1)
+        console.say(told)
+        self.tracker.text("selection", told)
+
+    def _warn(self, warnings: list[str]) -> None:
+        for warning in warnings:
+            console.say(f"warning: step {self.engine.step_number}: {warning}")
+            self.tracker.text("warning", warning, self.engine.step_number)
 
 
 class _Due:

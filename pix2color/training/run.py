@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import itertools
 import math
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -31,12 +32,13 @@ from pix2color.data.loader import (
     training_batches,
 )
 from pix2color.data.photos import Photo, collect, split
-from pix2color.errors import ConfigError, DataError, MissingPathError, UsageError
+from pix2color.errors import ConfigError, DataError, MissingPathError, Stopped, UsageError
 from pix2color.models import Generator, build_discriminator, build_generator
 from pix2color.models.files import load_model
 from pix2color.training import checkpoint
 from pix2color.training.engine import Budget, Engine, make_accelerator
 from pix2color.training.keeper import CHECKPOINTS_IN_RUN, CONFIG_IN_RUN, RunKeeper
+from pix2color.training.stopping import StopRequest
 from pix2color.training.tasks import AdversarialTask, RegressionTask, Task
 
 
@@ -54,7 +56,9 @@ def train(recipe: PretrainRecipe | GanRecipe) -> Path:
     """
     name = recipe.name or f"{recipe.task}-{time.strftime('%Y%m%d-%H%M%S')}"
     folder = (recipe.runs_dir / name).resolve()
-    if folder.exists():
+    if _is_restarted(recipe) and checkpoint.exists(folder / CHECKPOINTS_IN_RUN):
+        return resume(folder, task=recipe.task)
+    if folder.exists() and not _is_restarted(recipe):
         raise UsageError(f"{folder}: exists; choose another --name, or --resume {folder}")
     if not recipe.data.train:
         raise UsageError("no photos to train on; name a folder of colour photos with --data")
@@ -159,13 +163,37 @@ def _run(
         keeper = RunKeeper(folder, recipe, engine, order, pixels)
         keeper.begin(photos, state)
     try:
-        engine.fit(itertools.chain([first], batches), keeper.after_step if keeper else _ignore)
-        if keeper:
-            keeper.finish()
+        with StopRequest(accelerator, recipe.log_every) as stop:
+            engine.fit(
+                itertools.chain([first], batches),
+                keeper.after_step if keeper else _ignore,
+                stop.agreed,
+            )
+            if stop.received and engine.spent_share() < 1:
+                if keeper:
+                    keeper.stop()
+                raise Stopped(
+                    f"{stop.name}: stopped at step {engine.step_number}, all is saved; "
+                    f"go on with: pix2color {recipe.task} --resume {folder}",
+                    stop.exit_code,
+                )
+            if keeper:
+                keeper.finish()
     finally:
         if keeper:
             keeper.close()
     return folder
+
+
+def _is_restarted(recipe: Recipe) -> bool:
+    """Whether ``torchrun --max-restarts`` has started these processes anew, as it does when one
+    of them has died; then the run goes on by itself.
+    """
+    if os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0") == "0":
+        return False
+    if recipe.name is None:
+        raise UsageError("torchrun --max-restarts: name the run with --name, to find it again")
+    return os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
 
 
 def _photos(recipe: Recipe) -> tuple[list[Photo], list[Photo]]:

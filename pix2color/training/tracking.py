@@ -49,6 +49,10 @@ class Tracker:
             self.run / "samples" / f"step-{step:08d}.jpg", images.from_array(pictures), quality=90
         )
 
+    def text(self, name: str, text: str, step: int = 0) -> None:
+        """Words beside the curves."""
+        self._board.add_text(name, text, step)
+
     def close(self) -> None:
         self._jsonl.close()
         self._board.close()

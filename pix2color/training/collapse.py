@@ -1,0 +1,69 @@
+"""Notices when adversarial training goes wrong, and says what to change."""
+
+from __future__ import annotations
+
+_PINNED, _PINNED_STEPS = 0.98, 200
+_RUNAWAY = 1.3
+_RISE = 1.15
+
+
+class CollapseWatch:
+    """Looks at curves and validations; tells of each trouble once, until it is over."""
+
+    def __init__(self) -> None:
+        self._pinned_since: int | None = None
+        self._lowest = float("inf")
+        self._told: set[str] = set()
+
+    def curves(self, step: int, means: dict[str, float]) -> list[str]:
+        """Warnings from the means of the last steps."""
+        if "generator/adversarial" not in means or "discriminator/accuracy_real" not in means:
+            return []
+        real, fake = means["discriminator/accuracy_real"], means["discriminator/accuracy_fake"]
+        strong = min(real, fake) > _PINNED
+        weak = min(real, fake) < 1 - _PINNED
+        if not (strong or weak):
+            self._pinned_since = None
+        elif self._pinned_since is None:
+            self._pinned_since = step
+        pinned = self._pinned_since is not None and step - self._pinned_since >= _PINNED_STEPS
+        advice = (
+            "it sees through everything and teaches nothing: lower discriminator_optimizer.lr, "
+            "or soften the start with a smaller critic_warmup_steps"
+            if strong
+            else "it tells nothing apart: raise discriminator_optimizer.lr or critic_warmup_steps"
+        )
+        return self._tell(
+            "pinned",
+            pinned,
+            f"the discriminator's accuracy has been pinned (real {real:.2f}, fake {fake:.2f}) "
+            f"for {_PINNED_STEPS} steps: {advice}",
+        )
+
+    def validation(self, scores: dict[str, float]) -> list[str]:
+        """Warnings from a validation."""
+        ratio, delta_e = scores["colorfulness_ratio"], scores["delta_e"]
+        self._lowest = min(self._lowest, delta_e)
+        return [
+            *self._tell(
+                "runaway",
+                ratio > _RUNAWAY,
+                f"colours run away (ratio {ratio:.2f} of the truth's): raise l1_weight, "
+                "or lower optimizer.lr",
+            ),
+            *self._tell(
+                "rise",
+                delta_e > _RISE * self._lowest,
+                f"ΔE00 has risen from {self._lowest:.2f} to {delta_e:.2f}: raise l1_weight, lower "
+                "both learning rates, or stop earlier; --select takes the best validation",
+            ),
+        ]
+
+    def _tell(self, trouble: str, present: bool, warning: str) -> list[str]:
+        if not present:
+            self._told.discard(trouble)
+            return []
+        if trouble in self._told:
+            return []
+        self._told.add(trouble)
+        return [warning]

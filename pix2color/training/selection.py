@@ -1,0 +1,54 @@
+"""Which validation of a run is the best, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pix2color.config import SelectionConfig
+
+History = Sequence[dict[str, Any]]  # step and scores of each validation
+
+
+def best(history: History, config: SelectionConfig) -> int:
+    """Step of the validation with the lowest ΔE00 among those within the band of colourfulness.
+
+    L1 alone wins ΔE00 by colouring little, which the band forbids. Without one inside it, the
+    nearest one is taken.
+    """
+    return int(min(history, key=lambda v: (_outside(v, config), v["delta_e"]))["step"])
+
+
+def explained(history: History, config: SelectionConfig) -> str:
+    """The choice in words."""
+    step = best(history, config)
+    chosen = next(v for v in history if v["step"] == step)
+    last = history[-1]
+    told = f"selected step {step}: {_figures(chosen)}; "
+    if config.band is None:
+        told += f"the lowest ΔE00 of {len(history)} validations"
+    else:
+        low, high = config.band
+        inside = sum(not _outside(v, config) for v in history)
+        told += (
+            f"the lowest ΔE00 of {inside} among {len(history)} validations within {low} to {high}"
+            if inside
+            else f"none of {len(history)} validations is within {low} to {high}, it is the nearest"
+        )
+    return told + ("" if step == last["step"] else f" (the last, {last['step']}: {_figures(last)})")
+
+
+def _outside(validation: dict[str, Any], config: SelectionConfig) -> float:
+    """How far the colourfulness ratio is from the band."""
+    if config.band is None:
+        return 0.0
+    low, high = config.band
+    ratio = float(validation["colorfulness_ratio"])
+    return max(low - ratio, ratio - high, 0.0)
+
+
+def _figures(validation: dict[str, Any]) -> str:
+    return (
+        f"ΔE00 {validation['delta_e']:.2f}, "
+        f"colourfulness ratio {validation['colorfulness_ratio']:.2f}"
+    )
