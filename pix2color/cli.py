@@ -139,9 +139,9 @@ def pretrain(**options: Any) -> None:
 @click.option("--init", type=click.Path(path_type=Path), metavar="RUN_OR_FILE",
               help="Pretrained generator: a run folder or a model file.")  # fmt: skip
 @_training_options
-def train_gan(**options: Any) -> None:
+def train_gan(select: bool, **options: Any) -> None:
     """Train a pretrained generator on against a PatchGAN (stage two)."""
-    _train("train-gan", options)
+    _train("train-gan", {**options, "select": select or None})
 
 
 def _train(task: str, options: dict[str, Any]) -> None:
