@@ -82,7 +82,7 @@ class TestStorage:
         assert process.returncode == 1
         last = process.stderr.strip().splitlines()[-1]
         assert last.startswith("error: ")
-        assert "step-00000012: cannot be written" in last
+        assert "step-00000012: cannot be written (File too large)" in last
         assert "step-00000006 is whole" in last
         assert "Traceback" not in process.stderr
         assert [p.name for p in (tmp_path / "run" / "checkpoints").iterdir()] == ["step-00000006"]

@@ -54,8 +54,7 @@ def save(
         shutil.rmtree(temporary, ignore_errors=True)
         kept = _all(folder)
         whole = f"; {kept[-1].name} is whole: free some space, then --resume" if kept else ""
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise StorageError(f"{place}: cannot be written ({reason}){whole}") from error
+        raise StorageError(f"{place}: cannot be written ({_reason(error)}){whole}") from error
     _prune(folder, place, newest, {f"step-{number:08d}" for number in also})
 
 
@@ -91,6 +90,16 @@ def load(folder: Path, step: int) -> dict[str, Any]:
 def exists(folder: Path) -> bool:
     """Whether there is any."""
     return bool(_all(folder))
+
+
+def _reason(error: BaseException) -> str:
+    """In words; torch buries the system's own."""
+    buried: BaseException | None = error
+    while buried is not None:
+        if isinstance(buried, OSError) and buried.strerror:
+            return buried.strerror
+        buried = buried.__context__
+    return str(error).splitlines()[0]
 
 
 def _prune(folder: Path, newest_place: Path, newest: int, stay: set[str]) -> None:
