@@ -142,6 +142,24 @@ class TestOrder:
         for _ in range(7):
             assert next(alone) == next(ranks[0]) + next(ranks[1])
 
+    @pytest.mark.parametrize("processes", [1, 2, 4])
+    def test_nothing_is_doubled_and_less_than_a_global_batch_left_out(self, processes):
+        orders = [
+            EpochOrder(43, 3, seed=5, rank=rank, processes=processes) for rank in range(processes)
+        ]
+        ranks, left_out = [iter(order) for order in orders], []
+        for _ in range(4):
+            seen = [
+                photo
+                for _ in range(orders[0].steps_per_epoch)
+                for rank in ranks
+                for *_, photo in next(rank)
+            ]
+            assert len(seen) == len(set(seen))
+            left_out.append(frozenset(range(43)) - set(seen))
+            assert len(left_out[-1]) < 3 * processes
+        assert len(set(left_out)) == 4
+
     def test_fewer_photos_than_a_batch_go_round(self):
         (batch,) = [next(iter(EpochOrder(3, 8, seed=0)))]
         assert len(batch) == 8

@@ -1,7 +1,9 @@
 """The launchers, on two real CPU processes."""
 
+import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -24,15 +26,27 @@ GRADIENT = [
 GAN = ["discriminator_optimizer={name: SGD, lr: 1.0}", "critic_warmup_steps=0"]
 
 
-def launch(processes: int, entry: str, *words: object) -> subprocess.CompletedProcess[str]:
+def launch(
+    processes: int,
+    entry: str,
+    *words: object,
+    options: Sequence[str] = (),
+    environment: dict[str, str] | None = None,
+) -> subprocess.CompletedProcess[str]:
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
     return subprocess.run(
-        [sys.executable, *torchrun, entry, *map(str, words)],
+        [sys.executable, *torchrun, *options, entry, *map(str, words)],
         cwd=ROOT,
+        env=environment,
         capture_output=True,
         text=True,
         timeout=300,
     )
+
+
+def newest_weights(run: Path) -> dict[str, torch.Tensor]:
+    checkpoint = sorted((run / "checkpoints").iterdir())[-1]
+    return torch.load(checkpoint / "state.pt", weights_only=True)["engine"]["modules"]["generator"]
 
 
 def weights(run: Path, network: str) -> dict[str, torch.Tensor]:
@@ -84,6 +98,52 @@ def test_a_longer_run_with_batchnorm_learning_finishes(photos, pretrained, tmp_p
     )
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "long" / "model.safetensors").is_file()
+
+
+def test_a_killed_worker_is_replaced_and_the_run_goes_on(photos, tmp_path):
+    """One of two processes is killed; torchrun starts both anew, and the result is the same."""
+    words = ["--data", photos, "--max-steps", 12, "--runs-dir", tmp_path]
+    words += settings(*QUICK, "data.val_fraction=0.3", "validation.size=64")
+    words += settings("checkpoint.every_steps=5", "validation.every_steps=6")
+    whole = launch(PROCESSES, "pretrain", *words, "--name", "whole")
+    assert whole.returncode == 0, whole.stderr
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site"), "KILL_AT": "8"}
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(_KILLER)
+    killed = launch(
+        PROCESSES,
+        "pretrain",
+        *(*words, "--name", "killed"),
+        options=["--max-restarts", "2"],
+        environment=environment,
+    )
+    assert killed.returncode == 0, killed.stderr
+    assert "from step 0" in killed.stderr
+    assert "from step 6" in killed.stderr or "from step 5" in killed.stderr
+    one, other = (newest_weights(tmp_path / name) for name in ("whole", "killed"))
+    assert all(torch.equal(values, other[name]) for name, values in one.items())
+
+
+# Kills the second process, of the first start alone, at a step.
+_KILLER = """
+import os, signal
+if os.environ.get("RANK") == "1" and os.environ.get("TORCHELASTIC_RESTART_COUNT") == "0":
+    from pix2color.training import engine
+    step = engine.Engine.step
+    def until(self, pixels):
+        if self.step_number == int(os.environ["KILL_AT"]):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return step(self, pixels)
+    engine.Engine.step = until
+"""
+
+
+def test_restarts_need_a_name(photos, tmp_path):
+    words = ["--data", photos, "--max-steps", 2, "--runs-dir", tmp_path]
+    result = launch(1, "pretrain", *words, options=["--max-restarts", "1"])
+    assert result.returncode != 0
+    assert "name the run with --name" in result.stderr
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("entry", ["pretrain", "train_gan.py"])

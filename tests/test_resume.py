@@ -63,15 +63,24 @@ def final_state(run: Path) -> dict[str, object]:
     return state
 
 
-@pytest.fixture(scope="module", params=["pretrain", "train-gan"])
+@pytest.fixture(
+    scope="module",
+    params=["pretrain folder", "train-gan folder", "pretrain shards", "train-gan prepared"],
+)
 def two_runs(request, photos, pretrained, tmp_path_factory):
     """The same recipe, undisturbed, and killed after the checkpoint of step 10."""
-    runs = tmp_path_factory.mktemp(request.param)
-    words = [command(request.param, photos, pretrained, runs, n) for n in ("whole", "killed")]
+    task, source = request.param.split()
+    runs = tmp_path_factory.mktemp(task)
+    if source != "folder":
+        shards = ["--shards"] if source == "shards" else []
+        made = pix2color("prepare", photos, "--out", runs / source, "--min-side", 32, *shards)
+        assert made.returncode == 0, made.stderr
+        photos = runs / source
+    words = [command(task, photos, pretrained, runs, n) for n in ("whole", "killed")]
     whole = pix2color(*words[0])
     assert whole.returncode == 0, whole.stderr
     kill_midway(words[1], runs / "killed")
-    resumed = pix2color("--", request.param, "--resume", runs / "killed", "--workers", 2)
+    resumed = pix2color("--", task, "--resume", runs / "killed", "--workers", 2)
     assert resumed.returncode == 0, resumed.stderr
     assert "from step 1" in resumed.stderr  # 10, or that of the best validation
     return runs / "whole", runs / "killed"

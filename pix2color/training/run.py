@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import itertools
 import math
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -38,6 +37,7 @@ from pix2color.models.files import load_model
 from pix2color.training import checkpoint
 from pix2color.training.engine import Budget, Engine, make_accelerator
 from pix2color.training.keeper import CHECKPOINTS_IN_RUN, CONFIG_IN_RUN, RunKeeper
+from pix2color.training.launch import is_restarted, join
 from pix2color.training.stopping import StopRequest
 from pix2color.training.tasks import AdversarialTask, RegressionTask, Task
 
@@ -56,9 +56,10 @@ def train(recipe: PretrainRecipe | GanRecipe) -> Path:
     """
     name = recipe.name or f"{recipe.task}-{time.strftime('%Y%m%d-%H%M%S')}"
     folder = (recipe.runs_dir / name).resolve()
-    if _is_restarted(recipe) and checkpoint.exists(folder / CHECKPOINTS_IN_RUN):
+    restarted = is_restarted(recipe)
+    if restarted and checkpoint.exists(folder / CHECKPOINTS_IN_RUN):
         return resume(folder, task=recipe.task)
-    if folder.exists() and not _is_restarted(recipe):
+    if folder.exists() and not restarted:
         raise UsageError(f"{folder}: exists; choose another --name, or --resume {folder}")
     if not recipe.data.train:
         raise UsageError("no photos to train on; name a folder of colour photos with --data")
@@ -122,6 +123,7 @@ def _run(
     state: dict[str, Any] | None,
 ) -> Path:
     photos, val_photos = _photos(recipe)
+    join()
     accelerator = make_accelerator(recipe.device, recipe.precision)
     order = EpochOrder(
         len(photos),
@@ -183,17 +185,6 @@ def _run(
         if keeper:
             keeper.close()
     return folder
-
-
-def _is_restarted(recipe: Recipe) -> bool:
-    """Whether ``torchrun --max-restarts`` has started these processes anew, as it does when one
-    of them has died; then the run goes on by itself.
-    """
-    if os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0") == "0":
-        return False
-    if recipe.name is None:
-        raise UsageError("torchrun --max-restarts: name the run with --name, to find it again")
-    return os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0"
 
 
 def _photos(recipe: Recipe) -> tuple[list[Photo], list[Photo]]:
