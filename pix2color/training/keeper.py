@@ -24,13 +24,12 @@ from pix2color.config import (
 )
 from pix2color.data.loader import Batch, EpochOrder
 from pix2color.models.files import NAME_IN_RUN, ModelInfo, save_model
+from pix2color.runs import CHECKPOINTS_IN_RUN, CONFIG_IN_RUN
 from pix2color.training import checkpoint
 from pix2color.training.engine import Engine
 from pix2color.training.tasks import Validation
 from pix2color.training.tracking import Tracker
 
-CONFIG_IN_RUN = "config.yaml"
-CHECKPOINTS_IN_RUN = "checkpoints"
 _LEFT_OUT = "left-out.csv"
 
 
@@ -113,6 +112,7 @@ class RunKeeper:
         self._validate()
         self._save()
         left = Counter(self.left_out.values())
+        self.tracker.finished(self.engine.step_number)
         if left:
             told = ", ".join(f"{count} {reason}" for reason, count in sorted(left.items()))
             console.say(f"photos left out: {told} (listed in {self.folder / _LEFT_OUT})")

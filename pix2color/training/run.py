@@ -35,8 +35,9 @@ from pix2color.errors import ConfigError, DataError, MissingPathError, UsageErro
 from pix2color.models import Generator, build_discriminator, build_generator
 from pix2color.models.files import load_model
 from pix2color.training import checkpoint
+from pix2color.runs import CHECKPOINTS_IN_RUN, CONFIG_IN_RUN
 from pix2color.training.engine import Budget, Engine, make_accelerator
-from pix2color.training.keeper import CHECKPOINTS_IN_RUN, CONFIG_IN_RUN, RunKeeper
+from pix2color.training.keeper import RunKeeper
 from pix2color.training.tasks import AdversarialTask, RegressionTask, Task
 
 
