@@ -31,6 +31,7 @@ from pix2color.training.tasks import Validation
 from pix2color.training.tracking import Tracker
 
 _LEFT_OUT = "left-out.csv"
+_NO_LOSSES = ("gradient_norm", "learning_rate", "accuracy_real", "accuracy_fake")
 
 
 class RunKeeper:
@@ -90,7 +91,7 @@ class RunKeeper:
         total, unit = (budget.steps, "steps") if budget.steps else (budget.seconds / 60, "min")
         self._exit = contextlib.ExitStack()
         self._progress = self._exit.enter_context(
-            console.progress(self.recipe.task, float(total), unit)
+            console.progress(self.recipe.task, float(total), unit, begun=self._done())
         )
         self._window_start = time.monotonic()
 
@@ -148,9 +149,28 @@ class RunKeeper:
         self._curves, self._window_start, self._pause = [], now, 0.0
         done = engine.step_number if engine.budget.steps else engine.spent / 60
         note = f"{means['speed/pictures_per_second']:.0f} pictures/s"
-        if "generator/l1" in means:
-            note += f"  l1 {means['generator/l1']:.4f}"
-        self._progress(done, note)
+        self._progress(self._done(), note, self._told(means))
+
+    def _done(self) -> float:
+        """How far the work is, in the unit of the progress display."""
+        engine = self.engine
+        return engine.step_number if engine.budget.steps else engine.spent / 60
+
+    def _told(self, curves: dict[str, float]) -> str:
+        """The losses and the last validation, in one line."""
+        losses = [
+            f"{name.rpartition('/')[2]} {value:.3g}"
+            for name, value in curves.items()
+            if name.startswith(tuple(f"{phase.name}/" for phase in self.engine.task.phases))
+            and not name.endswith(_NO_LOSSES)
+        ]
+        if not self.scores:
+            return "  ".join(losses)
+        scores = self.scores
+        return "  ".join(losses) + (
+            f"  validation: psnr {scores['psnr']:.2f} (gray {scores['psnr_gray']:.2f})"
+            f"  colourfulness {scores['colorfulness_ratio']:.2f}"
+        )
 
     def _validate(self) -> None:
         engine = self.engine
