@@ -46,6 +46,13 @@ def split(photos: list[Path], fraction: float) -> tuple[list[Path], list[Path]]:
     return train, val
 
 
+def limited(photos: list[Path], count: int | None) -> list[Path]:
+    """At most ``count`` of the photos, chosen by content: a larger count only adds some."""
+    if count is None or count >= len(photos):
+        return photos
+    return sorted(sorted(photos, key=content_share)[:count])
+
+
 def content_share(photo: Path) -> float:
     """A number in [0, 1) that the bytes of the file decide, evenly spread."""
     try:

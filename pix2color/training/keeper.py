@@ -112,8 +112,8 @@ class RunKeeper:
         self._log()
         self._validate()
         self._save()
-        left = Counter(self.left_out.values())
         self.tracker.finished(self.engine.step_number)
+        left = Counter(self.left_out.values())
         if left:
             told = ", ".join(f"{count} {reason}" for reason, count in sorted(left.items()))
             console.say(f"photos left out: {told} (listed in {self.folder / _LEFT_OUT})")
@@ -147,7 +147,6 @@ class RunKeeper:
         means["data/photos_left_out"] = float(len(self.left_out))
         self.tracker.scalars(engine.step_number, means)
         self._curves, self._window_start, self._pause = [], now, 0.0
-        done = engine.step_number if engine.budget.steps else engine.spent / 60
         note = f"{means['speed/pictures_per_second']:.0f} pictures/s"
         self._progress(self._done(), note, self._told(means))
 

@@ -30,7 +30,7 @@ from pix2color.data.loader import (
     evaluation_batches,
     training_batches,
 )
-from pix2color.data.photos import collect, content_share, split
+from pix2color.data.photos import collect, content_share, limited, split
 from pix2color.errors import ConfigError, DataError, MissingPathError, UsageError
 from pix2color.models import Generator, build_discriminator, build_generator
 from pix2color.models.files import load_model
@@ -167,6 +167,9 @@ def _run(
         if keeper:
             keeper.close()
     return folder
+    if recipe.validation.on_training_photos:
+        train = limited(photos, recipe.data.limit)
+        return train, train
 
 
 def _photos(recipe: Recipe) -> tuple[list[Path], list[Path]]:
@@ -182,7 +185,20 @@ def _photos(recipe: Recipe) -> tuple[list[Path], list[Path]]:
             f"{recipe.data.train[0]}: no photo is left for training; "
             "give more photos, or a smaller --val-fraction"
         )
-    return train, val
+    return limited(train, recipe.data.limit), val
+
+
+def batches_of(
+    photos: list[Path], recipe: Recipe, order: EpochOrder, device: torch.device
+) -> Iterator[Batch]:
+    """Endless training batches as the recipe wants them."""
+    workers = recipe.data.workers
+    return training_batches(
+        TrainingPhotos(photos, recipe.data, recipe.seed),
+        order,
+        workers=default_workers(device) if workers is None else workers,
+        pin_memory=device.type == "cuda",
+    )
 
 
 def _validation_pixels(photos: list[Path], recipe: Recipe) -> Tensor | None:
