@@ -12,9 +12,10 @@ LEVELS = [
     {"images", "metrics", "metadata", "fullsize", "board"},
     {"losses", "models", "data", "photo", "look"},
     {"training", "colorizer", "plan"},
-    {"patch_critic", "jobs", "gallery", "export"},
+    {"patch_critic", "jobs", "gallery", "export", "doctor"},
     {"evaluate"},
     {"report"},
+    {"cli_tools"},
     {"cli"},
     {"__main__"},
 ]

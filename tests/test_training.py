@@ -13,6 +13,7 @@ from skimage import data
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from pix2color.models.files import load_model
+from pix2color.runs import FINISHED, find_runs
 
 
 @pytest.fixture(scope="module")
@@ -152,6 +153,8 @@ def test_minutes_are_a_budget(photos, tmp_path):
     events = board(tmp_path / "m")
     rates = [p.value for p in events.Scalars("generator/learning_rate")]
     assert rates[-1] < max(rates) / 4  # the schedule followed the clock
+    (run,) = find_runs(tmp_path)
+    assert run.state == FINISHED
 
 
 class TestWrongUsage:

@@ -6,6 +6,7 @@ import inspect
 import itertools
 import math
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,8 @@ from pix2color.data.photos import collect, content_share, limited, split
 from pix2color.errors import ConfigError, DataError, MissingPathError, UsageError
 from pix2color.models import Generator, build_discriminator, build_generator
 from pix2color.models.files import load_model
-from pix2color.training import checkpoint
 from pix2color.runs import CHECKPOINTS_IN_RUN, CONFIG_IN_RUN
+from pix2color.training import checkpoint
 from pix2color.training.engine import Budget, Engine, make_accelerator
 from pix2color.training.keeper import RunKeeper
 from pix2color.training.tasks import AdversarialTask, RegressionTask, Task
@@ -118,7 +119,7 @@ def _run(
     generator: Generator,
     state: dict[str, Any] | None,
 ) -> Path:
-    photos, val_photos = _photos(recipe)
+    photos, val_photos = photos_of(recipe)
     accelerator = make_accelerator(recipe.device, recipe.precision)
     order = EpochOrder(
         len(photos),
@@ -145,13 +146,7 @@ def _run(
         if engine.spent_share() >= 1:
             console.say(f"{folder}: finished already, at step {engine.step_number}")
             return folder
-    workers = recipe.data.workers
-    batches = training_batches(
-        TrainingPhotos(photos, recipe.data, recipe.seed),
-        order,
-        workers=default_workers(engine.device) if workers is None else workers,
-        pin_memory=engine.device.type == "cuda",
-    )
+    batches = batches_of(photos, recipe, order, engine.device)
     first = next(batches)
     engine.try_out(first.pixels)
     keeper: RunKeeper | None = None
@@ -167,14 +162,14 @@ def _run(
         if keeper:
             keeper.close()
     return folder
+
+
+def photos_of(recipe: Recipe) -> tuple[list[Path], list[Path]]:
+    """Photos for training and for validation; none is in both, unless the recipe says so."""
+    photos = collect(recipe.data.train)
     if recipe.validation.on_training_photos:
         train = limited(photos, recipe.data.limit)
         return train, train
-
-
-def _photos(recipe: Recipe) -> tuple[list[Path], list[Path]]:
-    """Photos for training and for validation; none is in both."""
-    photos = collect(recipe.data.train)
     if recipe.data.val:
         val = collect(recipe.data.val)
         train = sorted(set(photos) - set(val))
