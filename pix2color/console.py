@@ -56,7 +56,7 @@ def _bar(label: str, total: float, unit: str, begun: float) -> Iterator[Progress
         TimeElapsedColumn(),
         TextColumn("{task.fields[note]}"),
     )
-    bar, detail = Bar(*columns), Text(style="dim", no_wrap=True, overflow="ellipsis")
+    bar, detail = Bar(*columns), Text(style="dim")
     task = bar.add_task(label, total=total, completed=int(begun), note="")
 
     def update(done: float, note: str = "", below: str = "") -> None:
