@@ -7,18 +7,28 @@ Ctrl-C and 143 by SIGTERM, with all that was done saved.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
 import os
 import sys
-from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from pix2color import __version__
-from pix2color.errors import ImageError, MissingPathError, Pix2colorError, Stopped, UsageError
+from pix2color.cli_tools import TOOLS
+from pix2color.commands import (
+    BUDGET,
+    PHOTOS,
+    RECIPE,
+    VALIDATION,
+    Command,
+    Group,
+    as_settings,
+    with_options,
+)
+from pix2color.errors import ImageError, MissingPathError, UsageError
 
 # Nothing heavy is imported up here: `--help` must answer at once.
 if TYPE_CHECKING:
@@ -30,7 +40,6 @@ if TYPE_CHECKING:
 EXIT_SOME_FAILED = 3
 EXIT_INTERRUPTED = 130
 GALLERY = "gallery.html"
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def main() -> None:
@@ -38,42 +47,8 @@ def main() -> None:
     cli(prog_name="pix2color")
 
 
-class _Exemplary(click.Command):
-    """Its help starts with an example."""
-
-    def __init__(self, *args: Any, example: str, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.example = example
-
-    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        lines = "\n  ".join(self.example.splitlines())
-        formatter.write(f"Example:\n  {lines}\n\n")
-        super().format_help(ctx, formatter)
-
-
-class _Command(_Exemplary):
-    """A command whose errors are one line."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except Stopped as stopped:
-            click.echo(stopped, err=True)
-            ctx.exit(stopped.exit_code)
-        except Pix2colorError as error:
-            click.echo(f"error: {error}", err=True)
-            ctx.exit(error.exit_code)
-        except OSError as error:  # a full disk, a folder that must not be written, …
-            click.echo(f"error: {error.filename or self.name}: {error.strerror or error}", err=True)
-            ctx.exit(Pix2colorError.exit_code)
-
-
-class _Group(_Exemplary, click.Group):
-    """The command of commands."""
-
-
 @click.group(
-    cls=_Group,
+    cls=Group,
     context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
     example="""\
 pix2color pretrain --data photos/ --name mine --epochs 30
@@ -86,40 +61,24 @@ def cli() -> None:
     """Colour for black-and-white photographs, and training of one's own colourizer."""
 
 
-_TRAINING_OPTIONS = [
-    click.option("--data", "train", type=click.Path(path_type=Path), multiple=True,
-                 metavar="FOLDER", help="Colour photos, searched recursively; repeatable."),
-    click.option("--val", type=click.Path(path_type=Path), multiple=True, metavar="FOLDER",
-                 help="Photos for validation; repeatable."),
-    click.option("--val-fraction", type=float, metavar="SHARE",
-                 help="Without --val: share of the photos kept for it.  [default: 0.1]"),
-    click.option("--epochs", type=float, help="Budget: passes over the photos."),
-    click.option("--max-steps", type=int, help="Budget: optimizer steps."),
-    click.option("--max-minutes", type=float, help="Budget: minutes by the clock."),
-    click.option("--batch-size", type=int, help="Pictures a step and process.  [default: 16]"),
-    click.option("--crop", type=int, help="Training square, in pixels.  [default: 128]"),
-    click.option("--workers", type=int, help="Processes that read photos.  [default: by device]"),
-    click.option("--seed", type=int, help="Fixes every random choice.  [default: 0]"),
-    click.option("--name", help="Name of the run.  [default: task and time]"),
-    click.option("--runs-dir", type=click.Path(path_type=Path), metavar="FOLDER",
-                 help="Where runs are kept.  [default: runs]"),
-    click.option("--config", type=click.Path(path_type=Path), metavar="FILE",
-                 help="Recipe in YAML, such as configs/pretrain.yaml."),
-    click.option("--set", "settings", multiple=True, metavar="KEY=VALUE",
-                 help="One setting of the recipe, such as data.flip=false; repeatable."),
+for tool in TOOLS:
+    cli.add_command(tool)
+
+
+_RUNNING = [
     click.option("--resume", type=click.Path(path_type=Path), metavar="RUN",
-                 help="Go on with a run; takes no other option than --workers."),
+                 help="Go on with a run; takes no other option than --workers and "
+                      "--open-tensorboard."),
+    click.option("--open-tensorboard", is_flag=True,
+                 help="Start TensorBoard on the runs, for as long as the training lasts."),
 ]  # fmt: skip
-
-
-def _training_options(command: Command) -> Command:
-    return functools.reduce(lambda c, option: option(c), reversed(_TRAINING_OPTIONS), command)
+_TRAINING_OPTIONS = [*PHOTOS, *VALIDATION, *BUDGET, *RECIPE, *_RUNNING]
 
 
 @cli.command(
-    cls=_Command, example="pix2color pretrain --data photos/ --val-fraction 0.2 --epochs 30"
+    cls=Command, example="pix2color pretrain --data photos/ --val-fraction 0.2 --epochs 30"
 )
-@_training_options
+@with_options(*_TRAINING_OPTIONS)
 def pretrain(**options: Any) -> None:
     """Train a generator with L1 on L → ab (stage one)."""
     _train("pretrain", options)
@@ -127,7 +86,7 @@ def pretrain(**options: Any) -> None:
 
 @cli.command(
     "train-gan",
-    cls=_Command,
+    cls=Command,
     example="pix2color train-gan --init runs/mine --data photos/ --epochs 10",
 )
 @click.option(
@@ -138,7 +97,7 @@ def pretrain(**options: Any) -> None:
 )
 @click.option("--init", type=click.Path(path_type=Path), metavar="RUN_OR_FILE",
               help="Pretrained generator: a run folder or a model file.")  # fmt: skip
-@_training_options
+@with_options(*_TRAINING_OPTIONS)
 def train_gan(select: bool, **options: Any) -> None:
     """Train a pretrained generator on against a PatchGAN (stage two)."""
     _train("train-gan", {**options, "select": select or None})
@@ -148,102 +107,39 @@ def _train(task: str, options: dict[str, Any]) -> None:
     from pix2color.config import load_recipe
 
     run, config, settings = options.pop("resume"), options.pop("config"), options.pop("settings")
+    watched = options.pop("open_tensorboard")
     if run is not None:
         workers = options.pop("workers")
         given = [name for name, value in options.items() if value not in (None, ())]
         if given or config or settings:
-            raise UsageError("--resume goes on with the run's own recipe; give only --workers")
+            raise UsageError(
+                "--resume goes on with the run's own recipe; give only --workers and "
+                "--open-tensorboard"
+            )
         from pix2color.training.run import resume
 
-        _tell(resume(run, task=task, workers=workers))
+        with _board(run.absolute().parent if watched else None):
+            _tell(resume(run, task=task, workers=workers))
         return
-    recipe = load_recipe(task, config, settings, _as_settings(options))
+    recipe = load_recipe(task, config, settings, as_settings(options))
     from pix2color.training.run import train
 
-    _tell(train(recipe))
+    with _board(recipe.runs_dir if watched else None):
+        _tell(train(recipe))
+
+
+def _board(runs: Path | None) -> AbstractContextManager[None]:
+    """TensorBoard on a folder of runs, once however many processes torchrun started."""
+    if runs is None or os.environ.get("RANK", "0") != "0":
+        return nullcontext()
+    from pix2color.board import opened
+
+    return opened(runs)
 
 
 def _tell(run: Path) -> None:
     if os.environ.get("RANK", "0") == "0":  # once, however many processes torchrun started
         click.echo(run)
-
-
-def _as_settings(options: dict[str, Any]) -> dict[str, Any]:
-    """The flags by the names that they have in a recipe."""
-    data = ("train", "val", "val_fraction", "batch_size", "crop", "workers")
-    budget = ("epochs", "max_steps", "max_minutes")
-    keys = {name: f"data.{name}" for name in data} | {name: f"budget.{name}" for name in budget}
-    keys["select"] = "selection.export"
-    return {
-        keys.get(name, name): list(value) if isinstance(value, tuple) else value
-        for name, value in options.items()
-        if value not in (None, ())
-    }
-
-
-@cli.command(
-    "prepare", cls=_Command, example="pix2color prepare photos/ more-photos/ --out prepared/"
-)
-@click.argument(
-    "sources", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FOLDER…"
-)
-@click.option(
-    "--out",
-    required=True,
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="The prepared folder; what it has already is not done again.",
-)
-@click.option(
-    "--size",
-    type=click.IntRange(32),
-    default=288,
-    metavar="PIXELS",
-    help="Short side of the prepared pictures; smaller photos stay as they are.",
-)
-@click.option(
-    "--shards",
-    is_flag=True,
-    help="Write WebDataset shards of JPEG files (a tenth of the size) instead of pixels.",
-)
-@click.option(
-    "--min-side",
-    type=click.IntRange(1),
-    default=96,
-    metavar="PIXELS",
-    help="Leave out photos with a shorter side.",
-)
-@click.option(
-    "--min-colorfulness",
-    type=click.FloatRange(0),
-    default=6.0,
-    help="Leave out photos below this: they are gray, or nearly so.",
-)
-@click.option(
-    "--licences",
-    type=click.Path(path_type=Path),
-    metavar="CSV",
-    help="Columns file and licence: what is to be written into the manifest.",
-)
-@click.option(
-    "--workers",
-    type=click.IntRange(0),
-    metavar="N",
-    help="Processes.  [default: one for each core]",
-)
-def _prepare(
-    sources: tuple[Path, ...], out: Path, licences: Path | None, workers: int | None, **how: Any
-) -> None:
-    """Decode, check and reduce photos once, so that training reads them at memory speed.
-
-    Broken, tiny, gray and nearly equal photos are left out; dropped.csv has the reasons. The
-    folder is given to --data and --val like any other. Run it again to add what is new.
-    """
-    from pix2color.data.prepare import Preparation, prepare
-
-    summary = prepare(sources, out, Preparation(**how), licences=licences, workers=workers)
-    click.echo(summary.told(out), err=True)
-    click.echo(out)
 
 
 _model_option = click.option(
@@ -310,18 +206,14 @@ _COLORIZE_OPTIONS = [
 ]  # fmt: skip
 
 
-def _colorize_options(command: Command) -> Command:
-    return functools.reduce(lambda c, option: option(c), reversed(_COLORIZE_OPTIONS), command)
-
-
 @cli.command(
-    cls=_Command,
+    cls=Command,
     example="""\
 pix2color colorize old-photos/ --model runs/mine-gan --out colour/
 pix2color colorize grandma.jpg --out . --suffix -colour --saturation 1.2 --compare""",
 )
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH…")
-@_colorize_options
+@with_options(*_COLORIZE_OPTIONS)
 def colorize(**options: Any) -> None:
     """Colour photos: files, and folders recursively.
 
@@ -433,7 +325,7 @@ def _colorizer(options: dict[str, Any]) -> Colorizer:
     return Colorizer.load(options.pop("model"), **options)
 
 
-@cli.command(cls=_Command, example="pix2color evaluate --model runs/mine-gan --data test-photos/")
+@cli.command(cls=Command, example="pix2color evaluate --model runs/mine-gan --data test-photos/")
 @_model_option
 @click.option(
     "--data",
@@ -497,7 +389,7 @@ def evaluate(
         report.write_contact_sheet(result, sheet)
 
 
-@cli.command(cls=_Command, example="pix2color info runs/mine-gan")
+@cli.command(cls=Command, example="pix2color info runs/mine-gan")
 @click.argument("model", type=click.Path(path_type=Path), metavar="RUN_OR_FILE")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole header as JSON.")
 def info(model: Path, as_json: bool) -> None:
@@ -509,7 +401,7 @@ def info(model: Path, as_json: bool) -> None:
 
 
 @cli.command(
-    cls=_Command,
+    cls=Command,
     example="pix2color export --format onnx --model runs/mine-gan --out mine.onnx",
 )
 @_model_option

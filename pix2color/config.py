@@ -69,6 +69,8 @@ class DataConfig(Section):
     """Folders of photos for validation (``--val``)."""
     val_fraction: Share = 0.1
     """Without ``val``: the share of the photos kept for validation, chosen by content hash."""
+    limit: Count | None = None
+    """Train on at most so many photos, chosen by content hash: a larger limit only adds some."""
     batch_size: Count = 16
     """Pictures a step and process."""
     crop: Annotated[int, Field(ge=32)] = 128
@@ -131,6 +133,8 @@ class ValidationConfig(Section):
     """How often, by steps."""
     photos: Count = 100
     """At most so many photos, the same every time."""
+    on_training_photos: bool = False
+    """Validate on the photos that are trained on: only to see whether they are learnt by heart."""
     size: Annotated[int, Field(ge=32)] = 256
     """Short side and crop in pixels; 256 is what ``pix2color evaluate`` uses."""
 

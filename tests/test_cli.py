@@ -4,7 +4,18 @@ import sys
 import pytest
 from conftest import pix2color
 
-COMMANDS = ["pretrain", "train-gan", "colorize", "evaluate", "info", "export"]
+COMMANDS = [
+    "pretrain",
+    "train-gan",
+    "colorize",
+    "evaluate",
+    "info",
+    "export",
+    "doctor",
+    "runs",
+    "lr-find",
+    "overfit",
+]
 
 
 @pytest.mark.parametrize("command", [None, *COMMANDS])

@@ -14,7 +14,14 @@ from pix2color.data.loader import (
     evaluation_batches,
     training_batches,
 )
-from pix2color.data.photos import PhotoFile, collect, protocol_square, split, training_square
+from pix2color.data.photos import (
+    PhotoFile,
+    collect,
+    limited,
+    protocol_square,
+    split,
+    training_square,
+)
 from pix2color.errors import DataError
 
 WHOLE = {"side": 32, "shape": "crop", "min_scale": 0.4, "flip": True, "min_colorfulness": 6.0}
@@ -44,6 +51,18 @@ class TestSplit:
         everything = collect([photos])
         small, large = (set(split(everything, share)[1]) for share in (0.2, 0.5))
         assert small < large
+
+    def test_a_larger_limit_only_adds(self, photos):
+        everything = collect([photos])
+        few, more = (limited(everything, count) for count in (5, 9))
+        assert (len(few), len(more)) == (5, 9)
+        assert set(few) < set(more) < set(everything)
+        assert more == sorted(more, key=lambda photo: photo.path)
+        assert limited(everything, None) == limited(everything, 99) == everything
+
+    def test_a_limit_is_no_matter_of_names(self, photos):
+        everything = collect([photos])
+        assert limited(everything, 6) not in (everything[:6], everything[-6:])
 
     def test_shares_are_spread_evenly(self, tmp_path):
         shares = []

@@ -8,13 +8,14 @@ from conftest import ROOT
 PACKAGE = ROOT / "pix2color"
 LEVELS = [
     {"__init__", "errors"},
-    {"color", "srgb", "config", "console", "manifest", "pipeline"},
-    {"images", "metrics", "metadata", "fullsize"},
+    {"color", "srgb", "config", "console", "manifest", "pipeline", "runs", "commands"},
+    {"images", "metrics", "metadata", "fullsize", "board"},
     {"losses", "models", "data", "photo", "look"},
     {"training", "colorizer", "plan"},
-    {"patch_critic", "jobs", "gallery", "export"},
+    {"patch_critic", "jobs", "gallery", "export", "doctor"},
     {"evaluate"},
     {"report"},
+    {"cli_tools"},
     {"cli"},
     {"__main__"},
 ]

@@ -110,6 +110,8 @@ def test_curves_go_on_without_a_zigzag(two_runs):
     for a, b in zip(whole, killed, strict=True):
         a.pop("speed/pictures_per_second", None), b.pop("speed/pictures_per_second", None)
         assert a == b
+    assert whole[-1] == {"step": STEPS, "finished": True}  # noted once, at the end
+    assert sum("finished" in point for point in killed) == 1
 
 
 def test_a_finished_run_can_be_resumed_without_harm(two_runs):

@@ -13,6 +13,7 @@ from skimage import data
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from pix2color.models.files import load_model
+from pix2color.runs import FINISHED, find_runs
 
 
 @pytest.fixture(scope="module")
@@ -145,13 +146,15 @@ def test_useless_photos_are_left_out_and_counted(photos, tmp_path):
 
 def test_minutes_are_a_budget(photos, tmp_path):
     result = pix2color(
-        *("pretrain", "--data", photos, "--max-minutes", 0.05, "--name", "m"),
+        *("pretrain", "--data", photos, "--max-minutes", 0.15, "--name", "m"),
         *("--runs-dir", tmp_path, *settings(*QUICK)),
     )
     assert result.returncode == 0, result.stderr
     events = board(tmp_path / "m")
     rates = [p.value for p in events.Scalars("generator/learning_rate")]
     assert rates[-1] < max(rates) / 4  # the schedule followed the clock
+    (run,) = find_runs(tmp_path)
+    assert run.state == FINISHED
 
 
 class TestWrongUsage:

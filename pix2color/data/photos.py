@@ -104,6 +104,14 @@ def split(photos: list[AnyPhoto], fraction: float) -> tuple[list[AnyPhoto], list
     return train, val
 
 
+def limited(photos: list[AnyPhoto], count: int | None) -> list[AnyPhoto]:
+    """At most ``count`` of the photos, chosen by content: a larger count only adds some."""
+    if count is None or count >= len(photos):
+        return photos
+    chosen = sorted(photos, key=lambda photo: photo.share)[:count]
+    return sorted(chosen, key=lambda photo: photo.path)
+
+
 def training_square(
     photo: Photo,
     random: np.random.Generator,

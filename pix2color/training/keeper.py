@@ -27,16 +27,16 @@ from pix2color.data.loader import Batch, EpochOrder
 from pix2color.data.photos import Photo
 from pix2color.errors import TrainingError
 from pix2color.models.files import NAME_IN_RUN, ModelInfo, save_model
+from pix2color.runs import CHECKPOINTS_IN_RUN, CONFIG_IN_RUN
 from pix2color.training import checkpoint, selection
 from pix2color.training.collapse import CollapseWatch
 from pix2color.training.engine import SKIPPED, Engine
 from pix2color.training.tasks import Validation
 from pix2color.training.tracking import Tracker
 
-CONFIG_IN_RUN = "config.yaml"
-CHECKPOINTS_IN_RUN = "checkpoints"
 _LEFT_OUT = "left-out.csv"
 _SKIPPED_AMONG = 1000
+_NO_LOSSES = ("gradient_norm", "learning_rate", "accuracy_real", "accuracy_fake")
 
 
 class RunKeeper:
@@ -100,7 +100,7 @@ class RunKeeper:
         total, unit = (budget.steps, "steps") if budget.steps else (budget.seconds / 60, "min")
         self._exit = contextlib.ExitStack()
         self._progress = self._exit.enter_context(
-            console.progress(self.recipe.task, float(total), unit)
+            console.progress(self.recipe.task, float(total), unit, begun=self._done())
         )
         self._window_start = time.monotonic()
 
@@ -128,6 +128,7 @@ class RunKeeper:
         self._save()
         if self.history:
             self._select()
+        self.tracker.finished(self.engine.step_number)
         left = Counter(self.left_out.values())
         if left:
             told = ", ".join(f"{count} {reason}" for reason, count in sorted(left.items()))
@@ -159,11 +160,29 @@ class RunKeeper:
         self.tracker.scalars(engine.step_number, means)
         self._warn(self.watch.curves(engine.step_number, means))
         self._curves, self._window_start, self._pause = [], now, 0.0
-        done = engine.step_number if engine.budget.steps else engine.spent / 60
         note = f"{means['speed/pictures_per_second']:.0f} pictures/s"
-        if "generator/l1" in means:
-            note += f"  l1 {means['generator/l1']:.4f}"
-        self._progress(done, note)
+        self._progress(self._done(), note, self._told(means))
+
+    def _done(self) -> float:
+        """How far the work is, in the unit of the progress display."""
+        engine = self.engine
+        return engine.step_number if engine.budget.steps else engine.spent / 60
+
+    def _told(self, curves: dict[str, float]) -> str:
+        """The losses and the last validation, in one line."""
+        losses = [
+            f"{name.rpartition('/')[2]} {value:.3g}"
+            for name, value in curves.items()
+            if name.startswith(tuple(f"{phase.name}/" for phase in self.engine.task.phases))
+            and not name.endswith(_NO_LOSSES)
+        ]
+        if not self.scores:
+            return "  ".join(losses)
+        scores = self.scores
+        return "  ".join(losses) + (
+            f"  validation: psnr {scores['psnr']:.2f} (gray {scores['psnr_gray']:.2f})"
+            f"  colourfulness {scores['colorfulness_ratio']:.2f}"
+        )
 
     def _means(self) -> dict[str, float]:
         """Of the curves since the last time; steps that were skipped count as such alone."""

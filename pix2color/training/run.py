@@ -6,6 +6,7 @@ import inspect
 import itertools
 import math
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +31,14 @@ from pix2color.data.loader import (
     evaluation_batches,
     training_batches,
 )
-from pix2color.data.photos import Photo, collect, split
+from pix2color.data.photos import Photo, collect, limited, split
 from pix2color.errors import ConfigError, DataError, MissingPathError, Stopped, UsageError
 from pix2color.models import Generator, build_discriminator, build_generator
 from pix2color.models.files import load_model
+from pix2color.runs import CHECKPOINTS_IN_RUN, CONFIG_IN_RUN
 from pix2color.training import checkpoint
 from pix2color.training.engine import Budget, Engine, make_accelerator
-from pix2color.training.keeper import CHECKPOINTS_IN_RUN, CONFIG_IN_RUN, RunKeeper
+from pix2color.training.keeper import RunKeeper
 from pix2color.training.launch import is_restarted, join
 from pix2color.training.stopping import StopRequest
 from pix2color.training.tasks import AdversarialTask, RegressionTask, Task
@@ -122,7 +124,7 @@ def _run(
     generator: Generator,
     state: dict[str, Any] | None,
 ) -> Path:
-    photos, val_photos = _photos(recipe)
+    photos, val_photos = photos_of(recipe)
     join()
     accelerator = make_accelerator(recipe.device, recipe.precision)
     order = EpochOrder(
@@ -150,13 +152,7 @@ def _run(
         if engine.spent_share() >= 1:
             console.say(f"{folder}: finished already, at step {engine.step_number}")
             return folder
-    workers = recipe.data.workers
-    batches = training_batches(
-        TrainingPhotos(photos, recipe.data, recipe.seed),
-        order,
-        workers=default_workers(engine.device) if workers is None else workers,
-        pin_memory=engine.device.type == "cuda",
-    )
+    batches = batches_of(photos, recipe, order, engine.device)
     first = next(batches)
     engine.try_out(first.pixels)
     keeper: RunKeeper | None = None
@@ -187,9 +183,12 @@ def _run(
     return folder
 
 
-def _photos(recipe: Recipe) -> tuple[list[Photo], list[Photo]]:
-    """Photos for training and for validation; none is in both."""
+def photos_of(recipe: Recipe) -> tuple[list[Photo], list[Photo]]:
+    """Photos for training and for validation; none is in both, unless the recipe says so."""
     photos = collect(recipe.data.train)
+    if recipe.validation.on_training_photos:
+        train = limited(photos, recipe.data.limit)
+        return train, train
     if recipe.data.val:
         val = collect(recipe.data.val)
         kept_out = {photo.path for photo in val}
@@ -201,7 +200,20 @@ def _photos(recipe: Recipe) -> tuple[list[Photo], list[Photo]]:
             f"{recipe.data.train[0]}: no photo is left for training; "
             "give more photos, or a smaller --val-fraction"
         )
-    return train, val
+    return limited(train, recipe.data.limit), val
+
+
+def batches_of(
+    photos: list[Photo], recipe: Recipe, order: EpochOrder, device: torch.device
+) -> Iterator[Batch]:
+    """Endless training batches as the recipe wants them."""
+    workers = recipe.data.workers
+    return training_batches(
+        TrainingPhotos(photos, recipe.data, recipe.seed),
+        order,
+        workers=default_workers(device) if workers is None else workers,
+        pin_memory=device.type == "cuda",
+    )
 
 
 def _validation_pixels(photos: list[Photo], recipe: Recipe) -> Tensor | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from torch.utils.tensorboard import SummaryWriter
@@ -11,6 +12,7 @@ from torch.utils.tensorboard.summary import hparams
 
 from pix2color import images
 from pix2color.config import Recipe, dump_recipe
+from pix2color.runs import FINISHED, METRICS_IN_RUN
 
 HPARAM_METRICS = ("val/psnr", "val/ssim", "val/delta_e", "val/colorfulness_ratio")
 
@@ -26,7 +28,7 @@ class Tracker:
 
     def __init__(self, run: Path, recipe: Recipe, *, first_step: int = 0) -> None:
         self.run = run
-        self._jsonl_path = run / "metrics.jsonl"
+        self._jsonl_path = run / METRICS_IN_RUN
         _drop_after(self._jsonl_path, first_step)
         self._jsonl = self._jsonl_path.open("a", encoding="utf-8")
         # TensorBoard discards older points from purge_step on: no zigzag.
@@ -38,8 +40,7 @@ class Tracker:
         """One point on each named curve."""
         for name, value in values.items():
             self._board.add_scalar(name, value, step)
-        self._jsonl.write(json.dumps({"step": step, **values}) + "\n")
-        self._jsonl.flush()
+        self._write({"step": step, **values})
 
     def samples(self, step: int, pictures: np.ndarray) -> None:
         """A grid of pictures, uint8 (3, H, W), for TensorBoard and as a file in ``samples/``."""
@@ -53,9 +54,17 @@ class Tracker:
         """Words beside the curves."""
         self._board.add_text(name, text, step)
 
+    def finished(self, step: int) -> None:
+        """Note that the budget is spent: a stopped run's folder holds all but this line."""
+        self._write({"step": step, FINISHED: True})
+
     def close(self) -> None:
         self._jsonl.close()
         self._board.close()
+
+    def _write(self, point: dict[str, Any]) -> None:
+        self._jsonl.write(json.dumps(point) + "\n")
+        self._jsonl.flush()
 
     def _write_recipe(self, recipe: Recipe) -> None:
         text = dump_recipe(recipe)
