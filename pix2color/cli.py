@@ -66,6 +66,8 @@ for tool in TOOLS:
 
 
 _RUNNING = [
+    click.option("--compile", is_flag=True, default=None,
+                 help="Train with torch.compile: slow to start, then faster, above all on GPUs."),
     click.option("--resume", type=click.Path(path_type=Path), metavar="RUN",
                  help="Go on with a run; takes no other option than --workers and "
                       "--open-tensorboard."),

@@ -64,7 +64,8 @@ BUDGET = [
     click.option("--max-minutes", type=float, help="Budget: minutes by the clock."),
 ]
 RECIPE = [
-    click.option("--batch-size", type=int, help="Pictures a step and process.  [default: 16]"),
+    click.option("--batch-size", type=int,
+                 help="Pictures in a batch of each process.  [default: 16]"),
     click.option("--crop", type=int, help="Training square, in pixels.  [default: 128]"),
     click.option("--workers", type=int, help="Processes that read photos.  [default: by device]"),
     click.option("--seed", type=int, help="Fixes every random choice.  [default: 0]"),

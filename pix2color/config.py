@@ -72,7 +72,7 @@ class DataConfig(Section):
     limit: Count | None = None
     """Train on at most so many photos, chosen by content hash: a larger limit only adds some."""
     batch_size: Count = 16
-    """Pictures a step and process."""
+    """Pictures in a batch of each process."""
     crop: Annotated[int, Field(ge=32)] = 128
     """Side of the square that the network is trained on, in pixels."""
     shape: Literal["crop", "squash"] = "crop"
@@ -166,6 +166,11 @@ class EngineConfig(Section):
     """Fixes the first weights, the order of the photos and every random choice."""
     channels_last: bool = True
     """Memory layout; faster on CPUs and on GPUs with tensor cores."""
+    compile: bool = False
+    """Train the networks compiled by torch.compile (``--compile``): minutes of building, then
+    faster steps on GPUs, and 3 to 6 % on a CPU."""
+    accumulate: Count = 1
+    """Batches that make one optimizer step: their gradients are averaged."""
     schedule: ScheduleConfig = ScheduleConfig()
     """Course of the learning rates."""
     clip: Positive | None = 1.0

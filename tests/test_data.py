@@ -155,6 +155,16 @@ class TestOrder:
         late = iter(EpochOrder(20, 4, seed=3, first_step=step))
         assert [next(late) for _ in range(3)] == skipped
 
+    def test_batches_that_are_accumulated_share_the_batch_of_one(self):
+        whole = EpochOrder(20, 8, seed=3, first_step=3)
+        parts = EpochOrder(20, 2, seed=3, first_step=3, processes=2, accumulate=2)
+        other = EpochOrder(20, 2, seed=3, first_step=3, rank=1, processes=2, accumulate=2)
+        assert parts.steps_per_epoch == whole.steps_per_epoch == 2
+        ours, theirs = iter(parts), iter(other)
+        for _, batch in zip(range(5), whole, strict=False):
+            taken = [p for _ in range(2) for rank in (ours, theirs) for p in next(rank)]
+            assert taken == batch
+
     def test_processes_share_the_batch_of_one(self):
         alone = iter(EpochOrder(20, 6, seed=1))
         ranks = [iter(EpochOrder(20, 3, seed=1, rank=r, processes=2)) for r in range(2)]

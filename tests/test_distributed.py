@@ -55,17 +55,21 @@ def weights(run: Path, network: str) -> dict[str, torch.Tensor]:
     return state["engine"]["modules"][network]
 
 
-@pytest.mark.parametrize("entry", ["pretrain", "train_gan.py"])
-def test_two_processes_average_to_the_gradient_of_one(entry, photos, pretrained, tmp_path):
+@pytest.mark.parametrize(
+    ("entry", "accumulate"), [("pretrain", 1), ("train_gan.py", 1), ("pretrain", 2)]
+)
+def test_two_processes_average_to_the_gradient_of_one(
+    entry, accumulate, photos, pretrained, tmp_path
+):
     gan = entry != "pretrain"
     start = ["--init", pretrained] if gan else []
-    extra = GAN if gan else []
-    for name, processes in (("one", 1), ("two", PROCESSES)):
+    for name, processes, batches in (("one", 1, 1), ("two", PROCESSES, accumulate)):
+        extra = [f"data.batch_size={8 // (processes * batches)}", f"accumulate={batches}"]
         result = launch(
             processes,
             entry,
             *(*start, "--data", photos, "--max-steps", 1, "--name", name, "--runs-dir", tmp_path),
-            *settings(*GRADIENT, *extra, f"data.batch_size={8 // processes}"),
+            *settings(*GRADIENT, *(GAN if gan else []), *extra),
         )
         assert result.returncode == 0, result.stderr
         assert result.stdout.strip() == str(tmp_path / name)  # said once, not twice

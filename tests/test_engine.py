@@ -6,16 +6,12 @@ import pytest
 import torch
 from skimage import data
 from torch import nn
+from torch._dynamo.utils import counters
 
 from pix2color.config import EngineConfig, GanRecipe, PretrainRecipe, ScheduleConfig, load_recipe
 from pix2color.models import build_discriminator, build_generator
-from pix2color.training.engine import (
-    Budget,
-    Engine,
-    ExponentialMovingAverage,
-    make_accelerator,
-    rate_factor,
-)
+from pix2color.training.average import ExponentialMovingAverage
+from pix2color.training.engine import Budget, Engine, make_accelerator, rate_factor
 from pix2color.training.run import build_task
 from pix2color.training.tasks import AdversarialTask, RegressionTask, band_limited
 
@@ -99,6 +95,66 @@ class TestAverage:
         now = engine.task.plain("generator").head.weight
         moved = (engine.exported.head.weight - start).norm() / (now - start).norm()
         assert moved > 0.5
+
+
+class TestAccumulation:
+    def test_four_times_two_is_eight(self):
+        """Steps of plain gradient descent: the weights' movement is the gradient."""
+        moves = []
+        for count in (1, 4):
+            engine = regression(clip=None)
+            generator = engine.task.plain("generator").eval()  # BatchNorm frozen
+            before = weights(generator)
+            curves = engine.step(*pixels(8).chunk(count))
+            now = generator.named_parameters()
+            moves.append(torch.cat([(v - before[n]).flatten() / 0.1 for n, v in now]))
+            assert curves["generator/l1"].item() == pytest.approx(0.3, abs=0.2)
+        assert moves[0].norm() > 1e-2
+        assert (moves[0] - moves[1]).abs().max() < 1e-5
+
+    def test_each_network_accumulates_over_the_same_pictures(self):
+        """The generator is judged by the discriminator that has learnt from all of them."""
+        seen, curves = [], []
+        for count in (1, 4):
+            engine = adversarial(
+                "critic_warmup_steps=0",
+                "optimizer={name: SGD, lr: 1.0}",
+                "discriminator_optimizer={name: SGD, lr: 1.0}",
+            )
+            for name in ("generator", "discriminator"):
+                engine.task.plain(name).eval()  # neither BatchNorm nor spectral norm moves
+            curves.append(engine.step(*pixels(8).chunk(count)))
+            seen.append({n: weights(engine.task.plain(n)) for n in engine.task.modules})
+        for name in seen[0]:
+            for key, value in seen[0][name].items():
+                assert (value - seen[1][name][key]).abs().max() < 1e-5, (name, key)
+        for key, value in curves[0].items():
+            assert curves[1][key].item() == pytest.approx(value.item(), abs=1e-4), key
+
+
+class TestCompiled:
+    @pytest.fixture(autouse=True)
+    def _without_building(self):
+        """The networks are traced as for compiling, and run as they were traced."""
+        with torch.compiler.set_stance(force_backend="eager"):
+            yield
+        torch.compiler.reset()
+
+    def test_it_learns_the_same_and_leaves_plain_networks(self):
+        plain, compiled = (adversarial("critic_warmup_steps=1", f"compile={c}") for c in "ny")
+        for step in range(2):
+            for engine in (plain, compiled):
+                engine.step(pixels(seed=step))
+        traced = counters["stats"]["unique_graphs"]
+        assert traced > 0
+        for engine in (plain, compiled):
+            engine.try_out(pixels())
+            engine.validate(pixels())
+        assert counters["stats"]["unique_graphs"] == traced  # validation is not compiled
+        for name in ("generator", "discriminator"):
+            assert same(compiled.task.plain(name), weights(plain.task.plain(name))), name
+        assert compiled.exported.state_dict().keys() == plain.exported.state_dict().keys()
+        assert same(compiled.exported, weights(plain.exported))
 
 
 class TestRegression:

@@ -105,6 +105,35 @@ def test_sizes_are_those_of_the_documentation():
     assert parameters(build_generator("dynamic-unet-resnet18")) == 31_099_672
 
 
+def test_pix2pix_is_the_published_unet_256_but_for_its_channels():
+    """Published: 54.414 M from 3 to 3 channels; two less come in, and one less goes out."""
+    kernel, width = 4 * 4, 64
+    fewer_in = 2 * width * kernel
+    fewer_out = 2 * width * kernel + 1
+    assert parameters(build_generator("pix2pix-unet256")) + fewer_in + fewer_out == 54_413_955
+
+
+def test_pix2pix_trains_on_one_picture_whose_innermost_map_is_one_pixel():
+    torch.manual_seed(0)
+    generator = build_generator("pix2pix-unet256", {"width": 8, "dropout": True}).train()
+    x = gray(1, 1, 256, 256)
+    inside = x
+    for layer in generator.down:
+        inside = layer(inside)
+    assert inside.shape[2:] == (1, 1)
+    assert not torch.equal(generator(x), generator(x))  # dropout
+    assert torch.equal(generator.eval()(x), generator(x))
+    assert generator(100 * x).abs().max() <= 1
+
+
+def test_pix2pix_pads_what_does_not_fit_by_its_edge():
+    torch.manual_seed(0)
+    generator = build_generator("pix2pix-unet256", {"width": 8}).eval()
+    x = gray(1, 1, 300, 200)
+    padded = nn.functional.pad(x, (0, 56, 0, 212), mode="replicate")
+    assert torch.equal(generator(x), generator(padded)[:, :, :300, :200])
+
+
 def test_dynamic_unet_computes_what_fastais_own_does():
     from fastai.vision.learner import create_body
     from fastai.vision.models.unet import DynamicUnet
@@ -141,6 +170,7 @@ class TestEncoderWeights:
         expected = rgb.avgpool(_features(rgb, x.expand(-1, 3, -1, -1)))
         assert torch.allclose(gray_net.avgpool(_features(gray_net, x)), expected, atol=1e-4)
 
+    @pytest.mark.parametrize("name", ["unet-resnet18", "dynamic-unet-resnet18"])
     def test_they_arrive_in_the_generator(self, tmp_path, name):
         source = resnet18()
         path = tmp_path / "resnet18.pth"
@@ -214,5 +244,7 @@ def test_unknown_names_and_options_are_refused():
         build_generator("unet-resnet18", {"depth": 3})
     with pytest.raises(ConfigError, match="must be 4 numbers"):
         build_generator("unet-resnet18", {"widths": [64, 64, 64]})
+    with pytest.raises(ConfigError, match="leave encoder_weights none"):
+        build_generator("pix2pix-unet256", encoder_weights="imagenet")
     with pytest.raises(ConfigError, match="patchgan"):
         build_discriminator("pixelgan")

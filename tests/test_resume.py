@@ -16,6 +16,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 STEPS, KILLED_AFTER = 20, 12
 SETTINGS = [*QUICK, "data.crop=64", "checkpoint.every_steps=10", "data.val_fraction=0.3"]
 SETTINGS += ["validation.size=32", "validation.every_steps=7", "critic_warmup_steps=4"]
+SETTINGS += ["data.batch_size=2", "accumulate=2"]
 
 
 def command(task: str, photos: Path, init: Path, runs: Path, name: str) -> list[str]:

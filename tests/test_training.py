@@ -236,6 +236,12 @@ class TestWrongUsage:
         )
         assert str(tmp_path / "file") in one_line(result, 1)
 
+    def test_compiling_without_a_compiler(self, runs, photos, monkeypatch, tmp_path):
+        monkeypatch.setenv("CXX", "no-such-compiler")
+        monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
+        told = self.fails(2, runs, "pretrain", "--data", photos, "--compile", "--set", "device=cpu")
+        assert "install a C++ compiler" in told
+
     def test_two_budgets(self, runs, photos):
         told = self.fails(2, runs, "pretrain", "--data", photos, "--epochs", 1, "--max-steps", 1)
         assert "exactly one" in told

@@ -103,7 +103,17 @@ class EpochOrder(Sampler[list[tuple[int, int, int]]]):
 
     Each epoch is a fresh permutation. What is left of it after the last whole global batch is
     dropped, which concerns other photos every time; nothing is doubled. The global batch of a
-    step is the same for 1 process with batch size k·B as for k processes with B.
+    step is the same for 1 process with batch size k·B, for k processes with B, and for 1 process
+    that accumulates k batches of B.
+
+    Args:
+        photos: how many there are.
+        batch_size: pictures in a batch.
+        seed: decides the permutations.
+        first_step: optimizer step to begin with.
+        rank: of this process.
+        processes: that train together.
+        accumulate: batches of each process that make one optimizer step.
     """
 
     def __init__(
@@ -115,24 +125,30 @@ class EpochOrder(Sampler[list[tuple[int, int, int]]]):
         first_step: int = 0,
         rank: int = 0,
         processes: int = 1,
+        accumulate: int = 1,
     ) -> None:
         self.photos, self.batch_size = photos, batch_size
         self.seed, self.first_step = seed, first_step
-        self.rank, self.processes = rank, processes
+        self.rank, self.processes, self.accumulate = rank, processes, accumulate
+
+    @property
+    def pictures_per_step(self) -> int:
+        """Of all processes and all batches that make an optimizer step."""
+        return self.batch_size * self.processes * self.accumulate
 
     @property
     def steps_per_epoch(self) -> int:
-        return max(1, self.photos // (self.batch_size * self.processes))
+        return max(1, self.photos // self.pictures_per_step)
 
     def __iter__(self) -> Iterator[list[tuple[int, int, int]]]:
         for epoch in itertools.count(self.first_step // self.steps_per_epoch):
             generator = torch.Generator().manual_seed(_mixed(self.seed, epoch))
             order = torch.randperm(self.photos, generator=generator).tolist()
-            wanted = self.batch_size * self.processes
-            order *= -(-wanted // len(order))  # fewer photos than a batch: go round again
+            # Fewer photos than a step takes: go round again.
+            order *= -(-self.pictures_per_step // len(order))
             skipped = max(0, self.first_step - epoch * self.steps_per_epoch)
-            for step in range(skipped, self.steps_per_epoch):
-                start = (step * self.processes + self.rank) * self.batch_size
+            for batch in range(skipped * self.accumulate, self.steps_per_epoch * self.accumulate):
+                start = (batch * self.processes + self.rank) * self.batch_size
                 yield [(epoch, p, order[p]) for p in range(start, start + self.batch_size)]
 
 

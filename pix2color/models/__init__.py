@@ -17,6 +17,7 @@ from pix2color.errors import ConfigError
 
 GENERATORS = {
     "unet-resnet18": "pix2color.models.unet_resnet18:UNetResNet18",
+    "pix2pix-unet256": "pix2color.models.pix2pix:Pix2PixUNet256",
     "dynamic-unet-resnet18": "pix2color.models.dynamic_unet:DynamicUNetResNet18",
 }
 DISCRIMINATORS = {

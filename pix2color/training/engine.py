@@ -6,7 +6,9 @@ Device, mixed precision and distributed training are Hugging Face Accelerate's.
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import itertools
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -19,12 +21,14 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import broadcast
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from pix2color.config import EngineConfig, ScheduleConfig
 from pix2color.data.loader import Batch
 from pix2color.errors import ConfigError
 from pix2color.models.precision import computes_in_bf16
+from pix2color.training.average import ExponentialMovingAverage
+from pix2color.training.compiling import compile_networks
+from pix2color.training.finite import Statistics, step_if
 from pix2color.training.tasks import Phase, Task
 
 SKIPPED = "steps/skipped"
@@ -49,7 +53,7 @@ class Engine:
         task: what is learned; its networks are moved to the device and prepared here.
         accelerator: from ``make_accelerator``.
         budget: when to stop, which the schedule follows.
-        config: seed, schedule, clipping, averaging and memory layout.
+        config: seed, schedule, clipping, accumulation, averaging, memory layout and compiling.
     """
 
     def __init__(
@@ -70,12 +74,10 @@ class Engine:
             for phase in task.phases
         }
         task.train_mode()
-        self._statistics = [
-            buffer
-            for name in task.modules
-            for buffer in task.plain(name).buffers()
-            if buffer.is_floating_point()
-        ]
+        networks = [task.plain(name) for name in task.modules]
+        self._statistics = Statistics(networks)
+        if config.compile:
+            compile_networks(networks, self.device)
         self.step_number = 0
         self.spent = 0.0  # seconds, those of the processes before a resume included
         self._since = time.monotonic()
@@ -87,19 +89,20 @@ class Engine:
     def fit(
         self,
         batches: Iterator[Batch],
-        after_step: Callable[[Batch, dict[str, Tensor]], None],
+        after_step: Callable[[list[Batch], dict[str, Tensor]], None],
         stopped: Callable[[int], bool] = lambda step: False,
     ) -> None:
         """Train until the budget is spent, or ``stopped`` says so of a step.
 
-        ``after_step`` gets each batch and its curves.
+        ``after_step`` gets the batches of each step and its curves.
         """
         self._since = time.monotonic() - self.spent
         while self.progress() < 1 and not stopped(self.step_number):
-            batch = next(batches)
-            after_step(batch, self.step(batch.pixels))
+            taken = list(itertools.islice(batches, self.config.accumulate))
+            after_step(taken, self.step(*(batch.pixels for batch in taken)))
         self.accelerator.wait_for_everyone()
 
+    @torch.compiler.set_stance("force_eager")  # not compiled
     def try_out(self, pixels: Tensor) -> None:
         """Run every network and loss once, without learning, on uint8 (N, 3, H, W).
 
@@ -123,7 +126,10 @@ class Engine:
         self.task.train_mode()
 
     def progress(self) -> float:
-        """Share of the budget that is spent, at least 1 when it is; the same in all processes."""
+        """Share of the budget that is spent, at least 1 when it is; the same in all processes.
+
+        With several processes and a budget of minutes they wait for the first one's clock.
+        """
         self.spent = time.monotonic() - self._since
         if self.budget.steps is None and self.accelerator.num_processes > 1:
             clock = torch.tensor([self.spent], dtype=torch.float64, device=self.device)
@@ -136,65 +142,83 @@ class Engine:
             return self.step_number / self.budget.steps
         return self.spent / self.budget.seconds
 
-    def step(self, pixels: Tensor) -> dict[str, Tensor]:
+    def step(self, *batches: Tensor) -> dict[str, Tensor]:
         """One turn of every phase that has begun, on uint8 (N, 3, H, W).
+
+        Several batches of one size make one step: its gradients and curves are the means over
+        them, which for losses that are means are those of one batch of the whole size; but
+        BatchNorm sees each by itself unless it is frozen, and spectral norm moves on with every
+        pass. All phases see the same batches: one goes through the networks once for them all,
+        several once for each phase, so that one at a time is in memory.
 
         Returns:
             Curves by name, detached scalars still on the device.
         """
-        torch.manual_seed(self._step_seed())
-        progress = self.progress()
-        statistics = _joined(self._statistics)
+        progress = self.spent_share()
+        statistics = self._statistics.now()
         phases = [p for p in self.task.phases if self.step_number >= p.first_step]
-        self._let_learn({phase.name for phase in phases})
-        pixels = pixels.to(self.device, non_blocking=True).contiguous(memory_format=self.layout)
-        state = self.task.forward(pixels, {phase.name for phase in phases})
+        names = {phase.name for phase in phases}
+        self._let_learn(names)
+        shared = self._state(batches[0], 0, names) if len(batches) == 1 else None
         curves: dict[str, Tensor] = {}
         for phase in phases:
             self._let_learn({phase.name})
-            curves |= self._turn(phase, state, progress)
+            losses = self._accumulate(phase, batches, shared)
+            curves |= self._turn(phase, losses, progress)
         norms = [curves[f"{phase.name}/gradient_norm"] for phase in phases]
         finite = torch.stack(norms).isfinite().all()
-        self._keep_statistics(finite, statistics)
-        if self.ema and self.task.exported in {phase.name for phase in phases}:
+        self._statistics.restore_unless(finite, statistics)
+        if self.ema and self.task.exported in names:
             self.ema.update(self.task.plain(self.task.exported))
         self.step_number += 1
         return curves | {SKIPPED: (~finite).float()}
 
-    def _turn(self, phase: Phase, state: Any, progress: float) -> dict[str, Tensor]:
-        losses = self.task.losses(phase.name, state)
+    def _state(self, pixels: Tensor, place: int, learning: set[str]) -> Any:
+        """The task's forward pass on the batch at ``place`` of the step."""
+        torch.manual_seed(self._seed(place))
+        pixels = pixels.to(self.device, non_blocking=True).contiguous(memory_format=self.layout)
+        return self.task.forward(pixels, learning)
+
+    def _accumulate(
+        self, phase: Phase, batches: tuple[Tensor, ...], shared: Any
+    ) -> dict[str, Tensor]:
+        """Mean gradient of the batches, left in the network, and their mean curves."""
+        network = self.task.modules[phase.name]
         phase.optimizer.zero_grad()
-        self.accelerator.backward(losses.total)
-        parameters = self.task.modules[phase.name].parameters()
-        norm = self.accelerator.clip_grad_norm_(parameters, self.config.clip or math.inf)
+        curves: list[dict[str, Tensor]] = []
+        for place, pixels in enumerate(batches):
+            last = place == len(batches) - 1  # processes exchange gradients once
+            with contextlib.nullcontext() if last else self.accelerator.no_sync(network):
+                state = self._state(pixels, place, {phase.name}) if shared is None else shared
+                losses = self.task.losses(phase.name, state)
+                self.accelerator.backward(losses.total / len(batches))
+            curves.append(losses.curves)
+        return {name: torch.stack([c[name] for c in curves]).mean() for name in curves[0]}
+
+    def _turn(self, phase: Phase, curves: dict[str, Tensor], progress: float) -> dict[str, Tensor]:
+        """Clip, follow the schedule and step."""
+        norm = self._clipped(self.task.modules[phase.name])
         factor = rate_factor(self.config.schedule, progress, self.step_number - phase.first_step)
-        for group, top in zip(
-            phase.optimizer.param_groups, self._top_rates[phase.name], strict=True
-        ):
+        groups = phase.optimizer.param_groups
+        for group, top in zip(groups, self._top_rates[phase.name], strict=True):
             group["lr"] = top * factor
-        _step_if(norm.isfinite(), phase.optimizer)
-        curves = {
-            **losses.curves,
-            "gradient_norm": norm,
-            "learning_rate": torch.tensor(group["lr"]),
-        }
+        step_if(norm.isfinite(), phase.optimizer)
+        curves |= {"gradient_norm": norm, "learning_rate": torch.tensor(group["lr"])}
         return {f"{phase.name}/{name}": value for name, value in curves.items()}
 
-    def _keep_statistics(self, finite: Tensor, before: Tensor) -> None:
-        """Take back what an infinite batch has left in BatchNorm and spectral norm; no wait."""
-        if self._statistics:
-            kept = torch.where(finite, _joined(self._statistics), before)
-            parts = kept.split([values.numel() for values in self._statistics])
-            for values, part in zip(self._statistics, parts, strict=True):
-                values.copy_(part.view_as(values))
+    def _clipped(self, network: nn.Module) -> Tensor:
+        """Norm of the gradient as it was; without a limit nothing is multiplied."""
+        if self.config.clip:
+            return self.accelerator.clip_grad_norm_(network.parameters(), self.config.clip)
+        return nn.utils.get_total_norm([p.grad for p in network.parameters() if p.grad is not None])
 
     def _let_learn(self, names: set[str]) -> None:
         for name, module in self.task.modules.items():
             module.requires_grad_(name in names)
 
-    def _step_seed(self) -> int:
-        place = (self.config.seed, self.accelerator.process_index, self.step_number)
-        return int(np.random.SeedSequence(place).generate_state(1, np.uint64)[0] >> 1)
+    def _seed(self, place: int) -> int:
+        origin = (self.config.seed, self.accelerator.process_index, self.step_number, place)
+        return int(np.random.SeedSequence(origin).generate_state(1, np.uint64)[0] >> 1)
 
     @property
     def exported(self) -> nn.Module:
@@ -208,6 +232,7 @@ class Engine:
         network.load_state_dict(values)
         return network
 
+    @torch.compiler.set_stance("force_eager")  # not compiled
     @torch.no_grad()
     def predict(self, x: Tensor) -> Tensor:
         """The exported network's output, float32, computed as in training but in eval mode."""
@@ -241,53 +266,6 @@ class Engine:
             phase.optimizer.load_state_dict(state["optimizers"][phase.name])
         if self.ema:
             self.ema.load_state_dict(state["ema"])
-
-
-class ExponentialMovingAverage:
-    """Averaged copy of a network's weights, with its buffers carried along.
-
-    The decay rises as (1 + n) / (10 + n) up to the given one, so that an average over few
-    updates does not consist of the weights that it began with.
-    """
-
-    def __init__(self, module: nn.Module, decay: float) -> None:
-        self.module = copy.deepcopy(module).eval().requires_grad_(False)
-        self.decay = decay
-        self.updates = 0
-
-    @torch.no_grad()
-    def update(self, module: nn.Module) -> None:
-        self.updates += 1
-        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
-        averaged: list[Tensor] = list(self.module.parameters())
-        current: list[Tensor] = list(module.parameters())
-        torch._foreach_lerp_(averaged, current, 1 - decay)
-        for mine, theirs in zip(self.module.buffers(), module.buffers(), strict=True):
-            mine.copy_(theirs)
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"updates": self.updates, "module": self.module.state_dict()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.updates = state["updates"]
-        self.module.load_state_dict(state["module"])
-
-
-def _joined(tensors: list[Tensor]) -> Tensor:
-    return torch.cat([t.flatten() for t in tensors]) if tensors else torch.empty(0)
-
-
-def _step_if(finite: Tensor, optimizer: Optimizer) -> None:
-    """The optimizer's step, or none if the gradient is not finite.
-
-    Fused optimizers decide on the device (as for ``torch.amp.GradScaler``), without a wait.
-    """
-    plain: Any = getattr(optimizer, "optimizer", optimizer)  # without Accelerate's wrapper
-    if plain.defaults.get("fused"):
-        plain.found_inf = (~finite).float()
-        optimizer.step()
-    elif finite:
-        optimizer.step()
 
 
 def rate_factor(schedule: ScheduleConfig, progress: float, own_step: int) -> float:

@@ -90,11 +90,10 @@ class RunKeeper:
         for due in self._due.values():
             due.start(engine)
         device = f"{engine.device.type}, {engine.accelerator.mixed_precision}"
-        shown = len(self.pixels) if self.pixels is not None else 0
+        shown = 0 if self.pixels is None else len(self.pixels)
         console.say(
             f"{self.folder}: {self.photos} photos, {shown} for validation, "
-            f"batches of {self.recipe.data.batch_size} x {self.order.processes}, {device}, "
-            f"from step {engine.step_number}"
+            f"{self.order.pictures_per_step} a step, {device}, from step {engine.step_number}"
         )
         budget = engine.budget
         total, unit = (budget.steps, "steps") if budget.steps else (budget.seconds / 60, "min")
@@ -104,10 +103,11 @@ class RunKeeper:
         )
         self._window_start = time.monotonic()
 
-    def after_step(self, batch: Batch, curves: dict[str, Tensor]) -> None:
+    def after_step(self, batches: list[Batch], curves: dict[str, Tensor]) -> None:
         """Log, validate and save as the recipe asks."""
         engine = self.engine
-        self.left_out |= batch.left_out
+        for batch in batches:
+            self.left_out |= batch.left_out
         self._curves.append(curves)
         if engine.step_number % self.recipe.log_every == 0:
             self._log()
@@ -153,7 +153,7 @@ class RunKeeper:
         engine = self.engine
         means = self._means()
         now = time.monotonic()
-        pictures = len(self._curves) * self.recipe.data.batch_size * self.order.processes
+        pictures = len(self._curves) * self.order.pictures_per_step
         means["speed/pictures_per_second"] = pictures / (now - self._window_start - self._pause)
         means["data/epoch"] = engine.step_number / self.order.steps_per_epoch
         means["data/photos_left_out"] = float(len(self.left_out))

@@ -134,6 +134,7 @@ def _run(
         first_step=state["step"] if state else 0,
         rank=accelerator.process_index,
         processes=accelerator.num_processes,
+        accumulate=recipe.accumulate,
     )
     budget = _budget(recipe, order)
     engine = Engine(build_task(recipe, generator), accelerator, budget, recipe)
@@ -270,5 +271,5 @@ def _absolute(recipe: PretrainRecipe | GanRecipe) -> PretrainRecipe | GanRecipe:
     return recipe.model_copy(update=changes)
 
 
-def _ignore(batch: Batch, curves: dict[str, Tensor]) -> None:
+def _ignore(batches: list[Batch], curves: dict[str, Tensor]) -> None:
     """What the other processes of a distributed run keep: nothing."""
