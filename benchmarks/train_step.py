@@ -8,7 +8,7 @@ that is not counted. The tutorial's and pix2pix's rows have their networks, prec
 optimizers as published; at 128² that is pix2pix's unet_128, since its unet_256 takes no less.
 
 ``share`` is the arithmetic of a step (convolutions and matrix products) as a share of what this
-machine does in a large matrix product of the same precision, measured at the start. ``memory`` is
+machine does in a large matrix product of the same precision, measured at the end. ``memory`` is
 the most that the process held at once, the libraries' own 0.5 GB or so included; on a GPU, of the
 GPU's memory.
 """
@@ -116,10 +116,14 @@ def peak(precision: str) -> float:
 
 
 def table(options: argparse.Namespace) -> dict[str, Any]:
+    by_size = {
+        size: {name: _in_a_process_of_its_own(name, size, options) for name in ROWS}
+        for size in options.size
+    }
+    # Only now: a process begins its account of memory with that of the one that started it.
     peaks = {precision: peak(precision) for precision in ("bf16", "float32")}
     rows: list[dict[str, Any]] = []
-    for size in options.size:
-        found = {name: _in_a_process_of_its_own(name, size, options) for name in ROWS}
+    for size, found in by_size.items():
         rate = {name: row["pictures_per_second"] for name, row in found.items()}
         for name, row in found.items():
             row["share_of_peak"] = row["gflops_per_picture"] * 1e9 * rate[name]
