@@ -66,6 +66,8 @@ for tool in TOOLS:
 
 
 _RUNNING = [
+    click.option("--init", type=click.Path(path_type=Path), metavar="RUN_OR_FILE",
+                 help="Start from the generator of a run or a model file."),
     click.option("--compile", is_flag=True, default=None,
                  help="Train with torch.compile: slow to start, then faster, above all on GPUs."),
     click.option("--resume", type=click.Path(path_type=Path), metavar="RUN",
@@ -97,8 +99,6 @@ def pretrain(**options: Any) -> None:
     help="Export the best validation instead of the last: the lowest ΔE00 of those whose "
     "colourfulness ratio is in selection.band.",
 )
-@click.option("--init", type=click.Path(path_type=Path), metavar="RUN_OR_FILE",
-              help="Pretrained generator: a run folder or a model file.")  # fmt: skip
 @with_options(*_TRAINING_OPTIONS)
 def train_gan(select: bool, **options: Any) -> None:
     """Train a pretrained generator on against a PatchGAN (stage two)."""

@@ -194,8 +194,10 @@ class Recipe(EngineConfig):
     """``auto`` takes an accelerator if there is one."""
     precision: Literal["auto", "bf16", "float32"] = "auto"
     """Of the networks; ``auto`` is bf16 where the hardware computes in it."""
+    init: Path | None = None
+    """Run or model file of the generator to start from (``--init``); stage two needs one."""
     model: ModelConfig = ModelConfig()
-    """The generator; stage two takes it from the model that it starts from."""
+    """The generator; with ``init`` it is that one's."""
     data: DataConfig = DataConfig()
     """Photos and batches."""
     optimizer: OptimizerConfig
@@ -234,8 +236,6 @@ class GanRecipe(Recipe):
 
     task: Literal["train-gan"] = "train-gan"
     """The command that runs this recipe."""
-    init: Path | None = None
-    """Run or model file of the generator to start from (``--init``)."""
     loss: str = "hinge"
     """Adversarial loss; ``pix2color.losses.ADVERSARIAL`` lists them."""
     l1_weight: Annotated[float, Field(ge=0)] = 60.0

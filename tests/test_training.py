@@ -45,6 +45,19 @@ def curve(events: EventAccumulator, tag: str) -> list[int]:
 
 
 class TestPretrain:
+    def test_it_goes_on_from_a_model_at_another_size(self, pretrained, photos, tmp_path):
+        result = pix2color(
+            *("pretrain", "--init", pretrained, "--data", photos, "--max-steps", 1),
+            *("--runs-dir", tmp_path, *settings(*QUICK, "data.crop=64", "optimizer.lr=1e-9")),
+        )
+        assert result.returncode == 0, result.stderr
+        run = Path(result.stdout.strip())
+        assert yaml.safe_load((run / "config.yaml").read_text())["init"] == str(pretrained)
+        networks = [load_model(place)[0].named_parameters() for place in (pretrained, run)]
+        for (name, before), (_, after) in zip(*networks, strict=True):
+            torch.testing.assert_close(after, before, msg=name)
+        assert load_model(run)[1].render_size == 64
+
     def test_the_run_folder_is_complete(self, pretrained):
         names = {p.name for p in pretrained.iterdir()}
         assert {

@@ -11,7 +11,9 @@ _SIDE = 8
 _BITS = 2 * _SIDE**2
 _MOST = 10  # bits in which near duplicates may differ
 _PIECES = _MOST + 1
-_PIECE = -(-_BITS // _PIECES)  # bits
+# Each piece has bits from all over the picture: neighbours are alike, and would make few
+# different pieces, with many hashes to compare in each.
+_MASKS = [sum(1 << bit for bit in range(first, _BITS, _PIECES)) for first in range(_PIECES)]
 
 
 def perceptual_hash(picture: Image.Image) -> int:
@@ -27,21 +29,20 @@ class NearDuplicates:
     """Finds hashes that differ in few bits: of one piece more than that, one must be equal."""
 
     def __init__(self) -> None:
-        self._sources: dict[tuple[int, int], list[tuple[int, str]]] = defaultdict(list)
+        self._by_piece: list[dict[int, list[tuple[int, str]]]] = [
+            defaultdict(list) for _ in _MASKS
+        ]
 
     def find(self, bits: int) -> str | None:
         """The source of one that is nearly the same."""
-        for piece in _pieces(bits):
-            for other, source in self._sources.get(piece, ()):
+        for mask, known in zip(_MASKS, self._by_piece, strict=True):
+            for other, source in known.get(bits & mask, ()):
                 if (bits ^ other).bit_count() <= _MOST:
                     return source
         return None
 
     def add(self, bits: int, source: str) -> None:
         """Remember one."""
-        for piece in _pieces(bits):
-            self._sources[piece].append((bits, source))
-
-
-def _pieces(bits: int) -> list[tuple[int, int]]:
-    return [(i, bits >> (i * _PIECE) & ((1 << _PIECE) - 1)) for i in range(_PIECES)]
+        entry = bits, source
+        for mask, known in zip(_MASKS, self._by_piece, strict=True):
+            known[bits & mask].append(entry)

@@ -20,6 +20,7 @@ from pix2color.errors import ModelError, StorageError
 from pix2color.models.pickles import load_tensors
 
 _FILE = "state.pt"
+_FORMAT = 1  # of the state; another one is not gone on from
 
 
 def save(
@@ -44,7 +45,7 @@ def save(
     try:
         temporary.mkdir(parents=True)
         with (temporary / _FILE).open("wb") as file:
-            torch.save(state, file)
+            torch.save({"format": _FORMAT, **state}, file)
             file.flush()
             os.fsync(file.fileno())
         load_tensors(temporary / _FILE)
@@ -82,9 +83,13 @@ def load(folder: Path, step: int) -> dict[str, Any]:
     """The state of one checkpoint.
 
     Raises:
-        ModelError: it cannot be read.
+        ModelError: it cannot be read, or is another version's.
     """
-    return load_tensors(folder / f"step-{step:08d}" / _FILE)
+    path = folder / f"step-{step:08d}" / _FILE
+    state = load_tensors(path)
+    if state.get("format") != _FORMAT:
+        raise ModelError(f"{path}: was written by another version of pix2color")
+    return state
 
 
 def exists(folder: Path) -> bool:

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass, field
+
 _PINNED, _PINNED_STEPS = 0.98, 200
 _RUNAWAY = 1.3
 _RISE = 1.15
 
 
+@dataclass
 class CollapseWatch:
-    """Looks at curves and validations; tells of each trouble once, until it is over."""
+    """Looks at curves and validations; tells of each trouble once, until it is over.
 
-    def __init__(self) -> None:
-        self._pinned_since: int | None = None
-        self._lowest = float("inf")
-        self._told: set[str] = set()
+    Attributes:
+        pinned_since: step from which on the discriminator's accuracy has been pinned.
+        lowest: ΔE00 of all validations.
+        told: troubles that were told of and are not over.
+    """
+
+    pinned_since: int | None = None
+    lowest: float = math.inf
+    told: list[str] = field(default_factory=list)
 
     def curves(self, step: int, means: dict[str, float]) -> list[str]:
         """Warnings from the means of the last steps."""
@@ -23,10 +32,10 @@ class CollapseWatch:
         strong = min(real, fake) > _PINNED
         weak = min(real, fake) < 1 - _PINNED
         if not (strong or weak):
-            self._pinned_since = None
-        elif self._pinned_since is None:
-            self._pinned_since = step
-        pinned = self._pinned_since is not None and step - self._pinned_since >= _PINNED_STEPS
+            self.pinned_since = None
+        elif self.pinned_since is None:
+            self.pinned_since = step
+        pinned = self.pinned_since is not None and step - self.pinned_since >= _PINNED_STEPS
         advice = (
             "it sees through everything and teaches nothing: lower discriminator_optimizer.lr, "
             "or soften the start with a smaller critic_warmup_steps"
@@ -43,7 +52,7 @@ class CollapseWatch:
     def validation(self, scores: dict[str, float]) -> list[str]:
         """Warnings from a validation."""
         ratio, delta_e = scores["colorfulness_ratio"], scores["delta_e"]
-        self._lowest = min(self._lowest, delta_e)
+        self.lowest = min(self.lowest, delta_e)
         return [
             *self._tell(
                 "runaway",
@@ -53,17 +62,17 @@ class CollapseWatch:
             ),
             *self._tell(
                 "rise",
-                delta_e > _RISE * self._lowest,
-                f"ΔE00 has risen from {self._lowest:.2f} to {delta_e:.2f}: raise l1_weight, lower "
+                delta_e > _RISE * self.lowest,
+                f"ΔE00 has risen from {self.lowest:.2f} to {delta_e:.2f}: raise l1_weight, lower "
                 "both learning rates, or stop earlier; --select takes the best validation",
             ),
         ]
 
     def _tell(self, trouble: str, present: bool, warning: str) -> list[str]:
-        if not present:
-            self._told.discard(trouble)
+        if present == (trouble in self.told):
             return []
-        if trouble in self._told:
-            return []
-        self._told.add(trouble)
-        return [warning]
+        if present:
+            self.told.append(trouble)
+            return [warning]
+        self.told.remove(trouble)
+        return []

@@ -10,6 +10,7 @@ import os
 import statistics
 import time
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,7 @@ class RunKeeper:
         if state:
             self.left_out, self.scores = state["left_out"], state["scores"]
             self.history, self.skipped = state["history"], state["skipped"]
+            self.watch = CollapseWatch(**state["watch"])
             if state["photos"] != self.fingerprint:
                 console.say("warning: the training photos have changed since; going on with them")
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -240,6 +242,7 @@ class RunKeeper:
             "scores": self.scores,
             "history": self.history,
             "skipped": self.skipped,
+            "watch": asdict(self.watch),
             "photos": self.fingerprint,
             "processes": self.order.processes,
         }

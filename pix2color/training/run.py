@@ -66,13 +66,13 @@ def train(recipe: PretrainRecipe | GanRecipe) -> Path:
     if not recipe.data.train:
         raise UsageError("no photos to train on; name a folder of colour photos with --data")
     torch.manual_seed(recipe.seed)
-    if isinstance(recipe, GanRecipe):
-        if recipe.init is None:
-            raise UsageError(
-                "train-gan starts from a pretrained generator; name its run or file with --init"
-            )
+    if recipe.init is not None:
         generator, info = load_model(recipe.init)
         model = ModelConfig(name=info.architecture, options=info.options)
+    elif isinstance(recipe, GanRecipe):
+        raise UsageError(
+            "train-gan starts from a pretrained generator; name its run or file with --init"
+        )
     else:
         model = recipe.model
         generator = build_generator(
@@ -266,7 +266,7 @@ def _absolute(recipe: PretrainRecipe | GanRecipe) -> PretrainRecipe | GanRecipe:
     if weights.is_file():
         model = {"encoder_weights": str(weights.resolve())}
         changes["model"] = recipe.model.model_copy(update=model)
-    if isinstance(recipe, GanRecipe) and recipe.init is not None:
+    if recipe.init is not None:
         changes["init"] = recipe.init.resolve()
     return recipe.model_copy(update=changes)
 
