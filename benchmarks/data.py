@@ -146,16 +146,19 @@ def measure(folder: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
     recipe = load_recipe("pretrain", None, sizes)
     task = build_task(recipe, build_generator(recipe.model.name))
     engine = Engine(task, make_accelerator(), Budget(steps=10**6), recipe)
-    workers = default_workers(engine.device) if options.workers is None else options.workers
     kept, config, steps = keep(options.photos, folder), recipe.data, options.steps
+    workers = {
+        name: default_workers(photos, engine.device) if options.workers is None else options.workers
+        for name, photos in kept.items()
+    }
     pixels = torch.randint(0, 256, (options.batch, 3, options.crop, options.crop)).byte()
     rounds: dict[str, list[tuple[float, float, float]]] = {name: [] for name in kept}
     for _ in range(options.rounds):
         bare = rate(itertools.repeat(None), engine, pixels, steps)
         for name, photos in kept.items():
             batches = plain if name == "plain" else ours
-            alone = rate(batches(photos, config, workers), None, pixels, 2 * steps)
-            loop = rate(batches(photos, config, workers), engine, pixels, steps)
+            alone = rate(batches(photos, config, workers[name]), None, pixels, 2 * steps)
+            loop = rate(batches(photos, config, workers[name]), engine, pixels, steps)
             rounds[name].append((alone, loop / bare, bare))
     rows = []
     for name, photos in kept.items():
@@ -163,7 +166,7 @@ def measure(folder: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
         rows.append(
             {
                 "photos": name,
-                "workers": workers,
+                "workers": workers[name],
                 "cpu_ms": cpu_ms(name, photos, config),
                 "pictures_per_second": alone,
                 "bare_pictures_per_second": bare,
@@ -178,7 +181,7 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, help="folder of colour photos")
     parser.add_argument("--crop", type=int, default=128)
     parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--workers", type=int, help="default: by device, as in training")
+    parser.add_argument("--workers", type=int, help="default: as in training")
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", action="store_true")
@@ -188,13 +191,14 @@ def main() -> None:
     if options.json:
         print(json.dumps(rows, indent=2))
         return
-    bare, workers = rows[0]["bare_pictures_per_second"], rows[0]["workers"]
-    print(f"{options.crop}², batch {options.batch}, {workers} workers; bare step: {bare:.1f}/s")
-    print(f"{'photos':<10}{'CPU a picture':>15}{'to plain':>10}{'loader alone':>15}{'loop':>9}")
+    bare = rows[0]["bare_pictures_per_second"]
+    print(f"{options.crop}², batch {options.batch}; bare step: {bare:.1f}/s")
+    print(f"{'photos':<10}{'CPU a picture':>15}{'to plain':>10}{'workers':>9}", end="")
+    print(f"{'loader alone':>15}{'loop':>9}")
     for row in rows:
         ratio = rows[-1]["cpu_ms"] / row["cpu_ms"]
         print(
-            f"{row['photos']:<10}{row['cpu_ms']:>12.2f} ms{ratio:>9.1f}×"
+            f"{row['photos']:<10}{row['cpu_ms']:>12.2f} ms{ratio:>9.1f}×{row['workers']:>9}"
             f"{row['pictures_per_second']:>13.0f}/s{100 * row['share_of_bare_step']:>7.1f} %"
         )
 

@@ -67,7 +67,7 @@ RECIPE = [
     click.option("--batch-size", type=int,
                  help="Pictures in a batch of each process.  [default: 16]"),
     click.option("--crop", type=int, help="Training square, in pixels.  [default: 128]"),
-    click.option("--workers", type=int, help="Processes that read photos.  [default: by device]"),
+    click.option("--workers", type=int, help="Processes that read photos.  [default: by need]"),
     click.option("--seed", type=int, help="Fixes every random choice.  [default: 0]"),
     click.option("--name", help="Name of the run.  [default: task and time]"),
     click.option("--runs-dir", type=click.Path(path_type=Path), metavar="FOLDER",

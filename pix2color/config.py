@@ -84,7 +84,8 @@ class DataConfig(Section):
     min_colorfulness: Annotated[float, Field(ge=0)] = 6.0
     """Photos below this (Hasler & Süsstrunk) count as gray and are left out of training."""
     workers: Whole | None = None
-    """Processes that read photos; by default 2 on a CPU and up to 8 beside a GPU."""
+    """Processes that read photos; by default up to 8 beside a GPU; on a CPU 2, or none for prepared
+    photos."""
 
 
 class OptimizerConfig(Section):

@@ -92,7 +92,7 @@ def evaluate(
         photos,
         size=PROTOCOL_SIZE,
         batch_size=_BATCH,
-        workers=default_workers(colorizer.device),
+        workers=default_workers(photos, colorizer.device),
     )
     with console.progress("evaluate", len(photos), "photos") as progress:
         for pixels, names in batches:

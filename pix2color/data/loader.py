@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from pix2color.config import DataConfig
 from pix2color.data.photos import Photo, protocol_square, training_square
+from pix2color.data.store import StoredPhoto
 from pix2color.errors import DataError, ImageError
 
 _RANDOM_ATTEMPTS = 8
@@ -194,10 +195,14 @@ def evaluation_batches(
             yield torch.stack([square for square, _ in usable]), [path for _, path in usable]
 
 
-def default_workers(device: torch.device) -> int:
-    """A CPU that trains has little time to spare; a GPU must be fed."""
+def default_workers(photos: Sequence[Photo], device: torch.device) -> int:
+    """A GPU must be fed. A CPU that trains has little time to spare: processes of their own pay
+    for decoding files, but cost more than they bring for pictures that are decoded already.
+    """
     cores = os.cpu_count() or 1
-    return min(2, cores) if device.type == "cpu" else min(8, cores)
+    if device.type != "cpu":
+        return min(8, cores)
+    return 0 if all(isinstance(photo, StoredPhoto) for photo in photos) else min(2, cores)
 
 
 class _Squares(Dataset[tuple[Tensor | None, Path]]):

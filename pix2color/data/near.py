@@ -29,9 +29,7 @@ class NearDuplicates:
     """Finds hashes that differ in few bits: of one piece more than that, one must be equal."""
 
     def __init__(self) -> None:
-        self._by_piece: list[dict[int, list[tuple[int, str]]]] = [
-            defaultdict(list) for _ in _MASKS
-        ]
+        self._by_piece: list[dict[int, list[tuple[int, str]]]] = [defaultdict(list) for _ in _MASKS]
 
     def find(self, bits: int) -> str | None:
         """The source of one that is nearly the same."""

@@ -79,13 +79,14 @@ def collect(folders: Sequence[Path]) -> list[Photo]:
         MissingPathError: a folder is not there.
         DataError: a folder holds no photo.
     """
-    found: dict[Path, Photo] = {}
+    found: dict[str, Photo] = {}
     for folder in folders:
         if is_prepared(folder):
-            found |= {photo.path: photo for photo in Store(folder).photos()}
+            store = Store(folder)
+            found |= zip(store.sources, store.photos(), strict=True)
         else:
             paths = (path.resolve() for path in images.find_photos(folder))
-            found |= {path: PhotoFile(path) for path in paths}
+            found |= {str(path): PhotoFile(path) for path in paths}
     return [found[path] for path in sorted(found)]
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import csv
 import functools
-import io
 import json
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,11 +89,10 @@ def read_lines(path: Path) -> Iterator[dict[str, str]]:
     """The whole lines of a CSV file; a last one that a kill cut short is passed over."""
     if not path.exists():
         return
-    text = path.read_bytes().decode("utf-8", errors="surrogateescape")
-    whole = text[: text.rfind("\n") + 1]
-    for line in csv.DictReader(io.StringIO(whole, newline="")):
-        if None not in line.values() and None not in line:
-            yield line
+    with path.open(encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+        for line in csv.DictReader(text for text in file if text.endswith("\n")):
+            if None not in line.values() and None not in line:
+                yield line
 
 
 class Store:
@@ -107,20 +106,30 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()
-        lines = sorted(read_lines(self.folder / MANIFEST), key=lambda line: line["source"])
-        if not lines:
+        sources: list[str] = []
+        files: dict[str, int] = {}
+        places, sizes, colors, digits = array("q"), array("q"), array("d"), array("Q")
+        try:
+            for line in read_lines(self.folder / MANIFEST):
+                sources.append(line["source"])
+                file = files.setdefault(line["file"], len(files))
+                places.extend((file, int(line["offset"]), int(line["length"])))
+                sizes.extend((int(line["width"]), int(line["height"])))
+                colors.append(float(line["colorfulness"]))
+                digits.append(int(line["sha256"][:_HASH_DIGITS], 16))
+        except (KeyError, ValueError) as error:
+            raise DataError(
+                f"{folder / MANIFEST}: line {len(sources) + 1} cannot be read ({error}); "
+                "prepare anew"
+            ) from error
+        if not sources:
             raise DataError(f"{folder}: no photo was prepared in it; see {folder / DROPPED}")
-        self.sources = [line["source"] for line in lines]
-        self.licences = [line["licence"] for line in lines]
-        self.files = sorted({line["file"] for line in lines})
-        number = {file: i for i, file in enumerate(self.files)}
-        self.places = np.array(
-            [(number[line["file"]], int(line["offset"]), int(line["length"])) for line in lines]
-        )
-        self.sizes = np.array([(int(line["width"]), int(line["height"])) for line in lines])
-        self.colors = np.array([float(line["colorfulness"]) for line in lines])
-        digits = [int(line["sha256"][:_HASH_DIGITS], 16) for line in lines]
-        self.shares = np.array(digits, dtype=np.uint64) / 2.0**64
+        order = sorted(range(len(sources)), key=sources.__getitem__)
+        self.sources, self.files = [sources[i] for i in order], list(files)
+        self.places = np.array(places).reshape(-1, 3)[order]
+        self.sizes = np.array(sizes).reshape(-1, 2)[order]
+        self.colors = np.array(colors)[order]
+        self.shares = np.array(digits)[order] / 2.0**64
         self._check()
 
     def photos(self) -> list[StoredPhoto]:

@@ -212,7 +212,7 @@ def batches_of(
     return training_batches(
         TrainingPhotos(photos, recipe.data, recipe.seed),
         order,
-        workers=default_workers(device) if workers is None else workers,
+        workers=default_workers(photos, device) if workers is None else workers,
         pin_memory=device.type == "cuda",
     )
 
