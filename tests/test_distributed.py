@@ -1,11 +1,14 @@
 """The launchers, on two real CPU processes."""
 
+import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from conftest import QUICK, ROOT, settings
@@ -140,6 +143,52 @@ if os.environ.get("RANK") == "1" and os.environ.get("TORCHELASTIC_RESTART_COUNT"
         return step(self, pixels)
     engine.Engine.step = until
 """
+
+
+def test_the_slurm_script_saves_at_its_signal_and_goes_on_when_requeued(photos, tmp_path):
+    """The script in the documentation, with stand-ins for Slurm's commands, on one machine."""
+    _, _, script = (ROOT / "docs" / "training.md").read_text().partition("```sh\n#!/bin/bash")
+    options = settings(*QUICK, "checkpoint.every_minutes=null")
+    changes = {
+        "--nproc-per-node 8": "--nproc-per-node 2",
+        "$(scontrol show hostnames | head -1):29500": "localhost:29517",
+        "--data shards/": f"--data {photos} --max-steps 120 {' '.join(options)}",
+    }
+    script = script.partition("```")[0]
+    for documented, ours in changes.items():
+        assert documented in script
+        script = script.replace(documented, ours)
+    (tmp_path / "job.sh").write_text(script)
+    for name, text in {"srun": 'exec "$@"', "scontrol": 'echo "$@" >> requeued'}.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    environment = {**os.environ, "SLURM_NNODES": "1", "SLURM_JOB_ID": "7"}
+    environment["PATH"] = f"{tmp_path}:{Path(sys.executable).parent}:{environment['PATH']}"
+
+    def job() -> subprocess.Popen[str]:
+        command = ["bash", "job.sh"]
+        return subprocess.Popen(
+            command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True
+        )
+
+    first = job()
+    curves = tmp_path / "runs" / "mine" / "metrics.jsonl"
+    deadline = time.monotonic() + 120
+    while not curves.exists() or curves.read_text().count("\n") < 5:
+        assert first.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    (step,) = psutil.Process(first.pid).children()  # what Slurm signals
+    step.terminate()
+    _, told = first.communicate(timeout=120)
+    assert "all is saved" in told
+    assert (tmp_path / "requeued").read_text() == "requeue 7\n"
+    second = job()
+    _, told = second.communicate(timeout=240)
+    assert "from step" in told
+    assert "from step 0" not in told
+    assert json.loads(curves.read_text().splitlines()[-1]) == {"step": 120, "finished": True}
+    assert (tmp_path / "requeued").read_text() == "requeue 7\n"  # not once more
 
 
 def test_restarts_need_a_name(photos, tmp_path):

@@ -212,6 +212,16 @@ class TestWrong:
         with pytest.raises(DataError, match="shorter than"):
             collect([out])
 
+    def test_a_damaged_manifest_is_named(self, mixed, tmp_path):
+        out = tmp_path / "out"
+        prepare(mixed, "--out", out)
+        manifest = out / "manifest.csv"
+        text = manifest.read_text()
+        for damaged in (text.replace(",288,", ",?,"), text.replace("offset", "ofset", 1)):
+            manifest.write_text(damaged)
+            for command in (("prepare", mixed, "--out", out), ("pretrain", "--data", out)):
+                assert f"{manifest}: " in one_line(pix2color(*command), 1)
+
     def test_nothing_of_use(self, tmp_path, write_photo):
         write_photo("in/gray.png", Image.fromarray(data.camera()))
         prepare(tmp_path / "in", "--out", tmp_path / "out")
