@@ -119,8 +119,7 @@ class Store:
                 digits.append(int(line["sha256"][:_HASH_DIGITS], 16))
         except (KeyError, ValueError) as error:
             raise DataError(
-                f"{folder / MANIFEST}: line {len(sources) + 1} cannot be read ({error}); "
-                "prepare anew"
+                f"{folder / MANIFEST}: cannot be read ({error}); prepare anew"
             ) from error
         if not sources:
             raise DataError(f"{folder}: no photo was prepared in it; see {folder / DROPPED}")

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Generic, TypeVar
 
 from pix2color import images
 from pix2color.data.store import PICTURES, Dropped, Entry, read_lines
-from pix2color.errors import MissingExtraError
+from pix2color.errors import DataError, MissingExtraError
 
 _SHARD_BYTES, _SHARD_PICTURES = 256_000_000, 2_000
 Line = TypeVar("Line", Entry, Dropped)
@@ -23,6 +23,9 @@ class Lines(Generic[Line]):
 
     Attributes:
         found: the lines that it has.
+
+    Raises:
+        DataError: they are not of this kind.
     """
 
     def __init__(self, path: Path, kind: type[Line]) -> None:
@@ -30,10 +33,13 @@ class Lines(Generic[Line]):
         types = {field.name: {"int": int, "float": float}.get(str(field.type), str)
                  for field in fields(kind)}  # fmt: skip
         self._names = list(types)
-        self.found: list[Line] = [
-            kind(**{name: types[name](text) for name, text in line.items()})
-            for line in read_lines(path)
-        ]
+        try:
+            self.found: list[Line] = [
+                kind(**{name: types[name](text) for name, text in line.items()})
+                for line in read_lines(path)
+            ]
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(f"{path}: cannot be read ({error}); prepare anew") from error
         self._waiting: list[Line] = []
 
     def keep(self, lines: list[Line]) -> None:
