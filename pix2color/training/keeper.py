@@ -69,7 +69,7 @@ class RunKeeper:
         self.history: list[dict[str, Any]] = []
         self.skipped: list[int] = []
         self.watch = CollapseWatch()
-        self._curves: list[dict[str, Tensor]] = []
+        self._curves: list[dict[str, Any]] = []  # of the steps since the last point
         self._due = {"validation": _Due(recipe.validation), "checkpoint": _Due(recipe.checkpoint)}
         self._validated_at = self._saved_at = -1
         self._pause = 0.0
@@ -82,7 +82,7 @@ class RunKeeper:
         if state:
             self.left_out, self.scores = state["left_out"], state["scores"]
             self.history, self.skipped = state["history"], state["skipped"]
-            self.watch = CollapseWatch(**state["watch"])
+            self.watch, self._curves = CollapseWatch(**state["watch"]), state["curves"]
             if state["photos"] != self.fingerprint:
                 console.say("warning: the training photos have changed since; going on with them")
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -103,7 +103,7 @@ class RunKeeper:
         self._progress = self._exit.enter_context(
             console.progress(self.recipe.task, float(total), unit, begun=self._done())
         )
-        self._window_start = time.monotonic()
+        self._window = time.monotonic(), engine.step_number
 
     def after_step(self, batches: list[Batch], curves: dict[str, Tensor]) -> None:
         """Log, validate and save as the recipe asks."""
@@ -154,14 +154,14 @@ class RunKeeper:
             return
         engine = self.engine
         means = self._means()
-        now = time.monotonic()
-        pictures = len(self._curves) * self.order.pictures_per_step
-        means["speed/pictures_per_second"] = pictures / (now - self._window_start - self._pause)
+        now, (since, first) = time.monotonic(), self._window
+        pictures = (engine.step_number - first) * self.order.pictures_per_step
+        means["speed/pictures_per_second"] = pictures / (now - since - self._pause)
         means["data/epoch"] = engine.step_number / self.order.steps_per_epoch
         means["data/photos_left_out"] = float(len(self.left_out))
         self.tracker.scalars(engine.step_number, means)
         self._warn(self.watch.curves(engine.step_number, means))
-        self._curves, self._window_start, self._pause = [], now, 0.0
+        self._curves, self._window, self._pause = [], (now, engine.step_number), 0.0
         note = f"{means['speed/pictures_per_second']:.0f} pictures/s"
         self._progress(self._done(), note, self._told(means))
 
@@ -188,7 +188,7 @@ class RunKeeper:
 
     def _means(self) -> dict[str, float]:
         """Of the curves since the last time; steps that were skipped count as such alone."""
-        steps = [{name: float(value) for name, value in c.items()} for c in self._curves]
+        steps = _floats(self._curves)
         first = self.engine.step_number - len(steps) + 1
         for step, values in enumerate(steps, start=first):
             if values[SKIPPED]:
@@ -243,6 +243,7 @@ class RunKeeper:
             "history": self.history,
             "skipped": self.skipped,
             "watch": asdict(self.watch),
+            "curves": _floats(self._curves),
             "photos": self.fingerprint,
             "processes": self.order.processes,
         }
@@ -315,6 +316,10 @@ class _Due:
             return False
         self.last = engine.spent
         return True
+
+
+def _floats(curves: list[Any]) -> list[dict[str, float]]:
+    return [{name: float(value) for name, value in step.items()} for step in curves]
 
 
 def _fingerprint(photos: list[Photo]) -> str:
