@@ -4,10 +4,11 @@
     python benchmarks/data.py --photos PHOTOS    # from other photos
     python benchmarks/data.py --workers 8        # beside a GPU
 
-Each way to keep photos gives the batches of the default recipe. A row's figures are the CPU time
-for a picture in one worker; the pictures that all workers deliver when nothing else runs; and the
-speed of the whole training loop as a share of the bare step's, which gets the same pixels over and
-over. Rounds are interleaved, and a figure is the median of them. The plain way is that of most
+Each way to keep photos gives the batches of the default recipe. A row's figures are the size of a
+picture; how many a second ``prepare`` makes on all cores; the CPU time for a training picture in
+one process; the pictures that the loader delivers when nothing else runs; and the speed of the
+whole training loop as a share of the bare step's, which gets the same pixels over and over, just
+before. Rounds are interleaved, and a figure is the median of them. The plain way is that of most
 tutorials: Pillow, scikit-image's Lab, float32, all in the worker.
 """
 
@@ -20,6 +21,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +41,7 @@ from pix2color.models import build_generator
 from pix2color.training.engine import Budget, Engine, make_accelerator
 from pix2color.training.run import build_task
 
-COPIES = 60  # of each photograph inside scikit-image, all different
+COPIES = 250  # of each photograph inside scikit-image, all different
 COUNTED = 300  # pictures for the CPU time of one
 WARMUP_STEPS = 3
 
@@ -73,7 +75,7 @@ def make_photos(folder: Path) -> None:
             scale = 500 / (0.7 * min(picture.size))
             size = (round(0.7 * picture.width * scale), round(0.7 * picture.height * scale))
             crop = picture.resize(size, Image.Resampling.BICUBIC, box=tuple(box))
-            crop.save(folder / f"{name}-{i:02d}.jpg", quality=90)
+            crop.save(folder / f"{name}-{i:03d}.jpg", quality=90)
 
 
 def ours(photos: list[Photo], config: DataConfig, workers: int) -> Iterator[object]:
@@ -121,16 +123,31 @@ def _wait(engine: Engine | None) -> None:
         torch.cuda.synchronize()
 
 
-def keep(photos: Path | None, folder: Path) -> dict[str, list[Photo]]:
+@dataclass
+class Kept:
+    """Photos, kept in one way."""
+
+    photos: list[Photo]
+    bytes: float
+    made_per_second: float | None = None
+
+
+def keep(photos: Path | None, folder: Path) -> dict[str, Kept]:
     """The same photos in each way."""
     if photos is None:
         photos = folder / "photos"
         make_photos(photos)
-    places = {"folder": photos}
+    files = collect([photos])
+    size = statistics.fmean(photo.path.stat().st_size for photo in files)
+    kept = {"folder": Kept(files, size)}
     for name, shards in (("prepared", False), ("shards", True)):
-        places[name] = folder / name
-        prepare([photos], places[name], Preparation(shards=shards))
-    return {name: collect([place]) for name, place in {**places, "plain": photos}.items()}
+        start = time.perf_counter()
+        prepare([photos], folder / name, Preparation(shards=shards))
+        rate = len(files) / (time.perf_counter() - start)
+        found = collect([folder / name])
+        whole = sum(file.stat().st_size for file in (folder / name).iterdir())
+        kept[name] = Kept(found, whole / len(found), rate)
+    return kept | {"plain": kept["folder"]}
 
 
 def cpu_ms(name: str, photos: list[Photo], config: DataConfig) -> float:
@@ -148,26 +165,31 @@ def measure(folder: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
     engine = Engine(task, make_accelerator(), Budget(steps=10**6), recipe)
     kept, config, steps = keep(options.photos, folder), recipe.data, options.steps
     workers = {
-        name: default_workers(photos, engine.device) if options.workers is None else options.workers
-        for name, photos in kept.items()
+        name: default_workers(way.photos, engine.device)
+        if options.workers is None
+        else options.workers
+        for name, way in kept.items()
     }
     pixels = torch.randint(0, 256, (options.batch, 3, options.crop, options.crop)).byte()
     rounds: dict[str, list[tuple[float, float, float]]] = {name: [] for name in kept}
     for _ in range(options.rounds):
-        bare = rate(itertools.repeat(None), engine, pixels, steps)
-        for name, photos in kept.items():
+        for name, way in kept.items():
+            photos = way.photos
             batches = plain if name == "plain" else ours
+            bare = rate(itertools.repeat(None), engine, pixels, steps)
             alone = rate(batches(photos, config, workers[name]), None, pixels, 2 * steps)
             loop = rate(batches(photos, config, workers[name]), engine, pixels, steps)
             rounds[name].append((alone, loop / bare, bare))
     rows = []
-    for name, photos in kept.items():
+    for name, way in kept.items():
         alone, share, bare = map(statistics.median, zip(*rounds[name], strict=True))
         rows.append(
             {
                 "photos": name,
+                "bytes": way.bytes,
+                "made_per_second": way.made_per_second,
                 "workers": workers[name],
-                "cpu_ms": cpu_ms(name, photos, config),
+                "cpu_ms": cpu_ms(name, way.photos, config),
                 "pictures_per_second": alone,
                 "bare_pictures_per_second": bare,
                 "share_of_bare_step": share,
@@ -182,7 +204,7 @@ def main() -> None:
     parser.add_argument("--crop", type=int, default=128)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--workers", type=int, help="default: as in training")
-    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--steps", type=int, default=15)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -193,12 +215,15 @@ def main() -> None:
         return
     bare = rows[0]["bare_pictures_per_second"]
     print(f"{options.crop}², batch {options.batch}; bare step: {bare:.1f}/s")
-    print(f"{'photos':<10}{'CPU a picture':>15}{'to plain':>10}{'workers':>9}", end="")
+    print(f"{'photos':<10}{'size':>8}{'made':>8}{'CPU a picture':>15}{'to plain':>10}", end="")
+    print(f"{'workers':>9}", end="")
     print(f"{'loader alone':>15}{'loop':>9}")
     for row in rows:
         ratio = rows[-1]["cpu_ms"] / row["cpu_ms"]
+        made = f"{row['made_per_second']:.0f}/s" if row["made_per_second"] else ""
         print(
-            f"{row['photos']:<10}{row['cpu_ms']:>12.2f} ms{ratio:>9.1f}×{row['workers']:>9}"
+            f"{row['photos']:<10}{row['bytes'] / 1000:>5.0f} KB{made:>8}"
+            f"{row['cpu_ms']:>12.2f} ms{ratio:>9.1f}×{row['workers']:>9}"
             f"{row['pictures_per_second']:>13.0f}/s{100 * row['share_of_bare_step']:>7.1f} %"
         )
 
