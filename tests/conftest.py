@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +14,9 @@ from PIL import Image
 from skimage import data
 
 ROOT = Path(__file__).parent.parent
+
+# A shell that starts the tests in the background has Ctrl-C ignored in all that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Settings that make a real training short: a small square, few pictures, one process.
 QUICK = [
