@@ -14,7 +14,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from pix2color import color
 from pix2color.config import SelectionConfig
-from pix2color.errors import StorageError
+from pix2color.errors import ModelError, StorageError
 from pix2color.models.files import load_model
 from pix2color.training import checkpoint, run
 from pix2color.training.collapse import CollapseWatch
@@ -103,6 +103,12 @@ class TestStorage:
             checkpoint.save(tmp_path, 5, {"step": 5}, newest=1)
         assert names(tmp_path) == [1, 3, 4]
         assert checkpoint.load_newest(tmp_path) == {"step": 4}
+
+    def test_one_of_another_version_is_named(self, tmp_path):
+        checkpoint.save(tmp_path, 1, {"step": 1}, newest=2)
+        torch.save({"step": 1}, tmp_path / "step-00000001" / "state.pt")
+        with pytest.raises(ModelError, match="another version"):
+            checkpoint.load(tmp_path, 1)
 
     def test_steps_that_were_given_up_go(self, tmp_path):
         for step in (1, 2, 9):

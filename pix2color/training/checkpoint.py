@@ -87,7 +87,7 @@ def load(folder: Path, step: int) -> dict[str, Any]:
     """
     path = folder / f"step-{step:08d}" / _FILE
     state = load_tensors(path)
-    if state.get("format") != _FORMAT:
+    if state.pop("format", None) != _FORMAT:
         raise ModelError(f"{path}: was written by another version of pix2color")
     return state
 

@@ -226,9 +226,9 @@ class RunKeeper:
         self._validated_at = engine.step_number
         self.history.append({"step": engine.step_number, **self.scores})
         self._warn(self.watch.validation(self.scores))
-        if self._best() == engine.step_number:
-            self._save()
         self._pause += time.monotonic() - start
+        if self._best() == engine.step_number:
+            self._save()  # which counts its own time
 
     def _save(self) -> None:
         engine, recipe = self.engine, self.recipe
