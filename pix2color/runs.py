@@ -95,8 +95,13 @@ def read_run(folder: Path) -> RunSummary:
         written=max(file.st_mtime for file in files),
         scores={k.removeprefix(_VALIDATION): v for k, v in scored.items() if k != "step"},
     )
-    run.state = _state(run, ended=bool(last.get(FINISHED)))
+    run.state = _state(run, ended=is_finished(folder))
     return run
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether the run's budget is spent and all that it ends with is written."""
+    return FINISHED in next(_newest_points(folder / METRICS_IN_RUN), {})
 
 
 def _files(folder: Path) -> Iterator[os.stat_result]:
@@ -109,8 +114,7 @@ def _files(folder: Path) -> Iterator[os.stat_result]:
 def _state(run: RunSummary, *, ended: bool) -> str:
     if not run.task:
         return DAMAGED
-    reached = run.checkpoint is not None and run.checkpoint >= run.budget.get("max_steps", 2**63)
-    if ended or reached:
+    if ended:
         return FINISHED
     if time.time() - run.written < _QUIET_SECONDS:
         return ACTIVE

@@ -13,6 +13,8 @@ import torch
 from conftest import QUICK, one_line, pix2color, settings
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from pix2color.models.files import load_model
+
 STEPS, KILLED_AFTER = 20, 12
 SETTINGS = [*QUICK, "data.crop=64", "checkpoint.every_steps=10", "data.val_fraction=0.3"]
 SETTINGS += ["validation.size=32", "validation.every_steps=7", "critic_warmup_steps=4"]
@@ -84,7 +86,8 @@ def two_runs(request, photos, pretrained, tmp_path_factory):
     resumed = pix2color("--", task, "--resume", runs / "killed", "--workers", 2)
     assert resumed.returncode == 0, resumed.stderr
     assert "from step 1" in resumed.stderr  # 10, or that of the best validation
-    return runs / "whole", runs / "killed"
+    yield runs / "whole", runs / "killed"
+    shutil.rmtree(runs)
 
 
 def test_everything_is_equal_bit_for_bit(two_runs):
@@ -125,6 +128,22 @@ def test_a_finished_run_can_be_resumed_without_harm(two_runs):
         torch.equal(v, after[k]) if isinstance(v, torch.Tensor) else v == after[k]
         for k, v in before.items()
     )
+
+
+def test_a_run_killed_after_its_last_checkpoint_is_ended_properly(two_runs, tmp_path):
+    run = tmp_path / "copy"
+    shutil.copytree(two_runs[0], run)
+    (run / "model.safetensors").unlink()
+    whole = (run / "metrics.jsonl").read_text()
+    lines = whole.splitlines(keepends=True)
+    assert "finished" in lines[-1]
+    (run / "metrics.jsonl").write_text("".join(lines[:-1]))
+    result = pix2color(_task(run), "--resume", run)
+    assert result.returncode == 0, result.stderr
+    assert (run / "metrics.jsonl").read_text() == whole  # nothing is there twice
+    (model, info), (other, _) = load_model(run), load_model(two_runs[0])
+    assert info.step == STEPS
+    assert all(torch.equal(v, other.state_dict()[k]) for k, v in model.state_dict().items())
 
 
 def test_only_a_run_of_the_same_kind_can_be_resumed(two_runs, tmp_path):

@@ -70,11 +70,24 @@ def test_a_signal_saves_and_ends(number, name, code, photos, tmp_path):
 
 
 class TestStorage:
-    def test_without_room_the_last_checkpoint_stays(self, photos, tmp_path):
+    @pytest.mark.parametrize(
+        ("room", "told"),
+        [
+            (
+                100,
+                (
+                    "step-00000012: cannot be written (File too large",
+                    "step-00000006 is whole; free some",
+                ),
+            ),
+            (20, ("model.safetensors: cannot be written (", "File too large", "free some space")),
+        ],
+    )
+    def test_without_room_the_last_checkpoint_stays(self, room, told, photos, tmp_path):
         words = ("--data", photos, "--name", "run", "--runs-dir", tmp_path)
         steps = ("--max-steps", 12, *settings(*QUICK, "checkpoint.every_steps=6"))
         process = subprocess.run(
-            [sys.executable, "-c", _LIMITED, *map(str, ("pretrain", *words, *steps))],
+            [sys.executable, "-c", _LIMITED, str(room), *map(str, ("pretrain", *words, *steps))],
             capture_output=True,
             text=True,
             timeout=120,
@@ -82,8 +95,7 @@ class TestStorage:
         assert process.returncode == 1
         last = process.stderr.strip().splitlines()[-1]
         assert last.startswith("error: ")
-        assert "step-00000012: cannot be written (File too large)" in last
-        assert "step-00000006 is whole" in last
+        assert all(words in last for words in told)
         assert "Traceback" not in process.stderr
         assert [p.name for p in (tmp_path / "run" / "checkpoints").iterdir()] == ["step-00000006"]
         resumed = pix2color("pretrain", "--resume", tmp_path / "run")
@@ -126,8 +138,9 @@ from pix2color.cli import main
 save = checkpoint.save
 def limited(folder, step, state, **options):
     save(folder, step, state, **options)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000_000, resource.RLIM_INFINITY))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
 checkpoint.save = limited
+room = 1_000_000 * int(sys.argv.pop(1))
 sys.argv = ["pix2color", *sys.argv[1:]]
 main()
 """

@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from pix2color import __version__
-from pix2color.errors import ConfigError, MissingPathError, ModelError
+from pix2color.errors import ConfigError, MissingPathError, ModelError, StorageError
 from pix2color.images import replacing
 from pix2color.models import Generator, build_generator
 
@@ -54,11 +54,18 @@ class ModelInfo:
 
 
 def save_model(path: Path, generator: nn.Module, info: ModelInfo) -> None:
-    """Write a generator with its header; never leaves half a file."""
+    """Write a generator with its header; never leaves half a file.
+
+    Raises:
+        StorageError: it cannot be written, for a full disk perhaps.
+    """
     tensors = {k: v.detach().cpu().contiguous() for k, v in generator.state_dict().items()}
     header = json.dumps({**asdict(info), "sha256": _digest(tensors)})
-    with replacing(path) as temporary:
-        save_file(tensors, temporary, metadata={KEY: header})
+    try:
+        with replacing(path) as temporary:
+            save_file(tensors, temporary, metadata={KEY: header})
+    except (OSError, SafetensorError) as error:
+        raise StorageError(f"{path}: cannot be written ({error}); free some space") from error
 
 
 def load_model(run_or_file: Path) -> tuple[Generator, ModelInfo]:

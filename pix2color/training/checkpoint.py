@@ -54,8 +54,11 @@ def save(
     except (OSError, RuntimeError, ModelError) as error:
         shutil.rmtree(temporary, ignore_errors=True)
         kept = _all(folder)
-        whole = f"; {kept[-1].name} is whole: free some space, then --resume" if kept else ""
-        raise StorageError(f"{place}: cannot be written ({_reason(error)}){whole}") from error
+        whole = f"{kept[-1].name} is whole; " if kept else ""
+        cure = "free some space, then " + ("--resume" if kept else "start anew")
+        raise StorageError(
+            f"{place}: cannot be written ({_reason(error)}); {whole}{cure}"
+        ) from error
     _prune(folder, place, newest, {f"step-{number:08d}" for number in also})
 
 

@@ -83,6 +83,7 @@ class RunKeeper:
             self.left_out, self.scores = state["left_out"], state["scores"]
             self.history, self.skipped = state["history"], state["skipped"]
             self.watch, self._curves = CollapseWatch(**state["watch"]), state["curves"]
+            self._validated_at = self.history[-1]["step"] if self.history else -1
             if state["photos"] != self.fingerprint:
                 console.say("warning: the training photos have changed since; going on with them")
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -115,7 +116,8 @@ class RunKeeper:
             self._log()
         if self._due["validation"].now(engine):
             self._validate()
-        if self._due["checkpoint"].now(engine):
+        if self._due["checkpoint"].now(engine) and engine.spent_share() < 1:
+            # The last one is finish()'s.
             self._save()
 
     def stop(self) -> None:
@@ -224,6 +226,7 @@ class RunKeeper:
         )
         self.tracker.samples(engine.step_number, validation.samples)
         self._validated_at = engine.step_number
+        self._saved_at = -1  # not with this validation
         self.history.append({"step": engine.step_number, **self.scores})
         self._warn(self.watch.validation(self.scores))
         self._pause += time.monotonic() - start
@@ -235,6 +238,13 @@ class RunKeeper:
         if self._saved_at == engine.step_number:
             return
         start = time.monotonic()
+        self._export(engine.exported, engine.step_number, self.scores)
+        if self.left_out:
+            with (
+                images.replacing(self.folder / _LEFT_OUT) as temporary,
+                temporary.open("w") as file,
+            ):
+                csv.writer(file).writerows([("photo", "reason"), *sorted(self.left_out.items())])
         state = {
             "step": engine.step_number,
             "engine": engine.state_dict(),
@@ -254,13 +264,6 @@ class RunKeeper:
             newest=recipe.checkpoint.keep,
             also=[self._best()] if self.history else [],
         )
-        self._export(engine.exported, engine.step_number, self.scores)
-        if self.left_out:
-            with (
-                images.replacing(self.folder / _LEFT_OUT) as temporary,
-                temporary.open("w") as file,
-            ):
-                csv.writer(file).writerows([("photo", "reason"), *sorted(self.left_out.items())])
         self._saved_at = engine.step_number
         self._pause += time.monotonic() - start
 

@@ -35,7 +35,7 @@ from pix2color.data.photos import Photo, collect, limited, split
 from pix2color.errors import ConfigError, DataError, MissingPathError, Stopped, UsageError
 from pix2color.models import Generator, build_discriminator, build_generator
 from pix2color.models.files import load_model
-from pix2color.runs import CHECKPOINTS_IN_RUN, CONFIG_IN_RUN
+from pix2color.runs import CHECKPOINTS_IN_RUN, CONFIG_IN_RUN, is_finished
 from pix2color.training import checkpoint
 from pix2color.training.engine import Budget, Engine, make_accelerator
 from pix2color.training.keeper import RunKeeper
@@ -150,7 +150,7 @@ def _run(
                 "batches; resume it with as many"
             )
         engine.load_state_dict(state["engine"])
-        if engine.spent_share() >= 1:
+        if engine.spent_share() >= 1 and is_finished(folder):
             console.say(f"{folder}: finished already, at step {engine.step_number}")
             return folder
     batches = batches_of(photos, recipe, order, engine.device)
