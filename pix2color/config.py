@@ -297,11 +297,11 @@ def load_recipe(
         )
     tree = _merged(RECIPES[task]().model_dump(), tree)
     recipe = _validated(RECIPES[task], tree, f"{config}: ")
-    for changes in (dict(map(_parse_setting, settings)), flags or {}):
+    given = {key: value for key, value in (flags or {}).items() if value is not None}
+    for changes in (dict(map(_parse_setting, settings)), given):
         later: dict[str, Any] = {}
         for key, value in changes.items():
-            if value is not None:
-                _put(later, key, value)
+            _put(later, key, value)
         tree = _merged(tree, later)
         recipe = _validated(RECIPES[task], tree, "")
     return recipe

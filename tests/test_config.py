@@ -34,6 +34,14 @@ def test_later_sources_win(tmp_path):
     assert (recipe.data.crop, recipe.data.batch_size, recipe.seed) == (96, 2, 7)
 
 
+def test_null_is_a_value():
+    recipe = load_recipe("pretrain", None, ["ema=null", "validation.every_minutes=null"])
+    assert (recipe.ema, recipe.validation.every_minutes) == (None, None)
+    assert load_recipe("pretrain", None, [], {"ema": None}).ema == 0.999  # a flag not given
+    with pytest.raises(ConfigError, match="crop"):
+        load_recipe("pretrain", None, ["data.crop=null"])
+
+
 def test_one_budget_replaces_another(tmp_path):
     path = tmp_path / "r.yaml"
     path.write_text("budget: {epochs: 3}\n")
