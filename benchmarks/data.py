@@ -33,11 +33,12 @@ from skimage import data
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from pix2color.config import DataConfig, load_recipe
+from pix2color.config import DataConfig
 from pix2color.data.loader import EpochOrder, TrainingPhotos, default_workers, training_batches
 from pix2color.data.photos import Photo, collect
 from pix2color.data.prepare import Preparation, prepare
 from pix2color.models import build_generator
+from pix2color.recipes import load_recipe
 from pix2color.training.engine import Budget, Engine, make_accelerator
 from pix2color.training.run import build_task
 

@@ -61,7 +61,8 @@ def lr_find(steps: int, out: Path, as_json: bool, **options: Any) -> None:
         raise UsageError("lr-find: runs in one process; start it without torchrun")
     if out.suffix.lower() != ".png" or out.is_dir():
         raise UsageError(f"--out {out}: the plot is a PNG; let its name end in .png")
-    from pix2color.config import PretrainRecipe, load_recipe
+    from pix2color.config import PretrainRecipe
+    from pix2color.recipes import load_recipe
 
     config, settings = options.pop("config"), options.pop("settings")
     recipe = load_recipe("pretrain", config, settings, as_settings(options))

@@ -48,6 +48,12 @@ class Group(Exemplary, click.Group):
     """The command of commands."""
 
 
+MODEL = click.option(
+    "--model",
+    type=click.Path(path_type=Path),
+    metavar="RUN_OR_FILE",
+    help="A run folder or a model file.  [default: the model that ships with the package]",
+)
 PHOTOS = [
     click.option("--data", "train", type=click.Path(path_type=Path), multiple=True,
                  metavar="FOLDER", help="Colour photos, searched recursively; repeatable."),

@@ -95,7 +95,7 @@ def read_run(folder: Path) -> RunSummary:
         written=max(file.st_mtime for file in files),
         scores={k.removeprefix(_VALIDATION): v for k, v in scored.items() if k != "step"},
     )
-    run.state = _state(run, ended=is_finished(folder))
+    run.state = _state(run, ended=FINISHED in last)
     return run
 
 

@@ -2,8 +2,8 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from pix2color.config import RECIPES, dump_recipe, load_recipe
 from pix2color.errors import ConfigError, MissingPathError
+from pix2color.recipes import RECIPES, dump_recipe, load_recipe
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").rglob("*.yaml")), ids=lambda p: p.name)

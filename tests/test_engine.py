@@ -8,8 +8,9 @@ from skimage import data
 from torch import nn
 from torch._dynamo.utils import counters
 
-from pix2color.config import EngineConfig, GanRecipe, PretrainRecipe, ScheduleConfig, load_recipe
+from pix2color.config import EngineConfig, GanRecipe, PretrainRecipe, ScheduleConfig
 from pix2color.models import build_discriminator, build_generator
+from pix2color.recipes import load_recipe
 from pix2color.training.average import ExponentialMovingAverage
 from pix2color.training.engine import Budget, Engine, make_accelerator, rate_factor
 from pix2color.training.run import build_task

@@ -9,13 +9,13 @@ PACKAGE = ROOT / "pix2color"
 LEVELS = [
     {"__init__", "errors"},
     {"color", "srgb", "config", "console", "manifest", "pipeline", "runs", "commands"},
-    {"images", "metrics", "metadata", "fullsize", "board"},
+    {"recipes", "images", "metrics", "metadata", "fullsize", "board"},
     {"losses", "models", "data", "photo", "look"},
     {"training", "colorizer", "plan"},
     {"patch_critic", "jobs", "gallery", "export", "doctor"},
     {"evaluate"},
     {"report"},
-    {"cli_tools"},
+    {"cli_colorize", "cli_tools"},
     {"cli"},
     {"__main__"},
 ]

@@ -17,17 +17,12 @@ from typing import Any
 from torch import Tensor, nn
 
 from pix2color import console, images
-from pix2color.config import (
-    CheckpointConfig,
-    GanRecipe,
-    PretrainRecipe,
-    ValidationConfig,
-    dump_recipe,
-)
+from pix2color.config import CheckpointConfig, GanRecipe, PretrainRecipe, ValidationConfig
 from pix2color.data.loader import Batch, EpochOrder
 from pix2color.data.photos import Photo
 from pix2color.errors import TrainingError
 from pix2color.models.files import NAME_IN_RUN, ModelInfo, save_model
+from pix2color.recipes import dump_recipe
 from pix2color.runs import CHECKPOINTS_IN_RUN, CONFIG_IN_RUN
 from pix2color.training import checkpoint, selection
 from pix2color.training.collapse import CollapseWatch

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pix2color.config import GanRecipe, PretrainRecipe, load_recipe
+from pix2color.config import GanRecipe, PretrainRecipe
 from pix2color.errors import DataError
+from pix2color.recipes import load_recipe
 from pix2color.runs import read_run
 
 LEAST_GAIN = 6.0

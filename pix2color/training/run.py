@@ -15,14 +15,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from pix2color import console
-from pix2color.config import (
-    GanRecipe,
-    ModelConfig,
-    OptimizerConfig,
-    PretrainRecipe,
-    Recipe,
-    load_recipe,
-)
+from pix2color.config import GanRecipe, ModelConfig, OptimizerConfig, PretrainRecipe, Recipe
 from pix2color.data.loader import (
     Batch,
     EpochOrder,
@@ -35,6 +28,7 @@ from pix2color.data.photos import Photo, collect, limited, split
 from pix2color.errors import ConfigError, DataError, MissingPathError, Stopped, UsageError
 from pix2color.models import Generator, build_discriminator, build_generator
 from pix2color.models.files import load_model
+from pix2color.recipes import load_recipe
 from pix2color.runs import CHECKPOINTS_IN_RUN, CONFIG_IN_RUN, is_finished
 from pix2color.training import checkpoint
 from pix2color.training.engine import Budget, Engine, make_accelerator

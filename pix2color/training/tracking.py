@@ -11,7 +11,8 @@ from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
 from pix2color import images
-from pix2color.config import Recipe, dump_recipe
+from pix2color.config import Recipe
+from pix2color.recipes import dump_recipe
 from pix2color.runs import FINISHED, METRICS_IN_RUN
 
 HPARAM_METRICS = ("val/psnr", "val/ssim", "val/delta_e", "val/colorfulness_ratio")
