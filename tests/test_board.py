@@ -4,6 +4,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -84,10 +85,26 @@ def test_it_does_not_outlive_a_killed_training(photos, tmp_path, browser):
         address = wait_for(lambda: address_in(log.read_text()))
         assert answers(address)
         wait_for((tmp_path / "runs" / "r" / "metrics.jsonl").exists)
+        board = next(p for p in psutil.Process(training.pid).children() if _is_board(p))
+        asking = [threading.Thread(target=_ask_on, args=(address,)) for _ in range(4)]
+        for thread in asking:  # it is killed in the midst of requests
+            thread.start()
     finally:
         training.send_signal(signal.SIGKILL)
         training.wait()
-    wait_for(lambda: not answers(address))
+    for thread in asking:
+        thread.join(PATIENCE)
+    wait_for(lambda: not board.is_running() or board.status() == psutil.STATUS_ZOMBIE)
+
+
+def _ask_on(address: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while answers(address) and time.monotonic() < deadline:
+        pass
+
+
+def _is_board(process: psutil.Process) -> bool:
+    return "pix2color.board" in process.cmdline()
 
 
 def test_only_the_first_process_opens_it(tmp_path, monkeypatch):
