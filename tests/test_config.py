@@ -1,9 +1,13 @@
 import pytest
+import torch
 import yaml
 from conftest import ROOT
 
 from pix2color.errors import ConfigError, MissingPathError
+from pix2color.models import build_generator
 from pix2color.recipes import RECIPES, dump_recipe, load_recipe
+from pix2color.training.run import build_task
+from pix2color.training.schedule import Schedule
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").rglob("*.yaml")), ids=lambda p: p.name)
@@ -14,6 +18,18 @@ def test_every_shipped_recipe_is_valid_and_can_be_written_back(path, tmp_path):
         again = tmp_path / "config.yaml"
         again.write_text(dump_recipe(recipe))
         assert load_recipe(task, again) == recipe
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "configs" / "baselines").glob("*.yaml")), ids=lambda p: p.stem
+)
+def test_every_baseline_has_a_network_losses_optimizers_and_a_schedule_that_exist(path):
+    recipe = load_recipe(None, path)
+    with torch.device("meta"):  # no memory, no time
+        generator = build_generator(recipe.model.name, recipe.model.options)
+        task = build_task(recipe, generator)
+    assert task.modules["generator"] is generator
+    assert Schedule(recipe.schedule).factor(0.0, own_step=10_000) == 1
 
 
 @pytest.mark.parametrize(("task", "name"), [("pretrain", "pretrain"), ("train-gan", "gan")])
@@ -32,6 +48,21 @@ def test_later_sources_win(tmp_path):
     path.write_text("data: {crop: 64, batch_size: 2}\nbudget: {epochs: 3}\n")
     recipe = load_recipe("pretrain", path, ["data.crop=96", "seed=5"], {"seed": 7})
     assert (recipe.data.crop, recipe.data.batch_size, recipe.seed) == (96, 2, 7)
+
+
+def test_keys_may_be_cut_short_where_only_one_begins_so():
+    recipe = load_recipe("pretrain", None, ["optim.name=sgd", "loss=mse", "data.batch=4"])
+    assert (recipe.optimizer.name, recipe.losses, recipe.data.batch_size) == ("sgd", {"mse": 1}, 4)
+    assert load_recipe("train-gan", None, ["loss=lsgan"]).loss == "lsgan"
+    with pytest.raises(ConfigError, match="unknown setting"):
+        load_recipe("pretrain", None, ["data.min=1"])  # min_scale or min_colorfulness
+
+
+def test_losses_replace_those_before():
+    assert load_recipe("train-gan", None, ["losses.ssim=2"]).losses == {"ssim": 2.0}
+    for wrong in ("losses={}", "losses.l1=-1", "losses=[l1]"):
+        with pytest.raises(ConfigError, match="losses"):
+            load_recipe("pretrain", None, [wrong])
 
 
 def test_null_is_a_value():

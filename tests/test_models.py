@@ -12,6 +12,7 @@ from pix2color.errors import ConfigError, MissingPathError, ModelError
 from pix2color.models import GENERATORS, build_discriminator, build_generator
 from pix2color.models.encoder import resnet18_gray
 from pix2color.models.files import ModelInfo, load_model, save_model
+from pix2color.models.unet import AttentionGate
 from pix2color.models.unet_resnet18 import icnr_
 
 # isort: split
@@ -103,6 +104,76 @@ def parameters(module: nn.Module) -> int:
 def test_sizes_are_those_of_the_documentation():
     assert parameters(build_generator("unet-resnet18")) == pytest.approx(14.6e6, rel=0.01)
     assert parameters(build_generator("dynamic-unet-resnet18")) == 31_099_672
+
+
+def test_unets_are_the_published_ones():
+    """The reference counts have other channels in and out: 3 to 2, and 3 to 1."""
+    fewer_in = 2 * 64 * 9  # of the U-Net of milesial/Pytorch-UNet, with transposed convolutions
+    assert parameters(build_generator("unet")) == 31_037_698 - fewer_in
+    assert parameters(build_generator("unet-plus-plus")) == pytest.approx(9.04e6, rel=0.005)
+
+
+def test_the_autoencoder_has_the_reported_number_of_parameters():
+    generator = build_generator("autoencoder")
+    trainable = [p.numel() for p in generator.parameters() if p.requires_grad]
+    assert sum(trainable) == 1_329_730
+
+
+@pytest.mark.parametrize("name", ["unet", "unet-plus-plus", "cunet", "cnn", "autoencoder"])
+def test_padding_repeats_the_edge_and_is_cropped(name):
+    torch.manual_seed(0)
+    generator = build_generator(name).eval()
+    x = gray(1, 1, 48, 64)
+    with torch.no_grad():
+        edge_repeated = generator(x[:, :, :, [*range(61), 60, 60, 60]])
+        torch.testing.assert_close(generator(x[:, :, :, :61]), edge_repeated[:, :, :, :61])
+
+
+class TestUNet:
+    @pytest.mark.parametrize("options", [{"attention": True}, {"activation": "leaky_relu"}])
+    def test_its_variants_learn(self, options):
+        torch.manual_seed(0)
+        generator = build_generator("unet", {"width": 4, **options}).train()
+        assert generator(gray(2, 1, 33, 50)).shape == (2, 2, 33, 50)
+        generator(gray(2, 1, 64, 64)).square().mean().backward()
+        missing = [n for n, p in generator.named_parameters() if p.grad is None or not p.grad.any()]
+        assert not missing
+
+    def test_leaky_relu_keeps_what_is_negative(self):
+        generator = build_generator("unet", {"width": 4, "activation": "leaky_relu"})
+        assert not any(isinstance(m, nn.ReLU) for m in generator.modules())
+        assert generator.down[0](gray(1, 1, 32, 32)).min() < 0
+
+    def test_a_closed_gate_lets_nothing_of_a_skip_through(self):
+        torch.manual_seed(0)
+        gate = AttentionGate(4, 8)
+        gate.out = nn.Identity()
+        skip, gating = gray(1, 4, 32, 32), gray(1, 8, 16, 16)
+        with torch.no_grad():
+            gate.weight.bias.fill_(-100)
+            assert gate(skip, gating).abs().max() == 0
+            gate.weight.bias.fill_(100)
+            assert torch.equal(gate(skip, gating), skip)
+
+    def test_an_unknown_activation_is_refused(self):
+        with pytest.raises(ConfigError, match="activation must be relu or leaky_relu"):
+            build_generator("unet", {"activation": "gelu"})
+
+
+def seen(generator: nn.Module, side: int) -> int:
+    """Side of the square of the input that the middle pixel's colour depends on."""
+    x = gray(1, 1, side, side).requires_grad_()
+    generator.double().eval()(x.double())[0, 0, side // 2, side // 2].backward()
+    columns = x.grad[0, 0].abs().sum(0).nonzero()
+    return int(columns.max() - columns.min() + 1)
+
+
+def test_cunet_sees_as_far_as_a_unet_though_it_halves_the_size_twice():
+    torch.manual_seed(0)
+    generator = build_generator("cunet", {"width": 4})
+    halvings = sum(isinstance(m, nn.ConvTranspose2d) for m in generator.modules())
+    assert halvings == 2
+    assert seen(generator, 512) > 240
 
 
 def test_pix2pix_is_the_published_unet_256_but_for_its_channels():
@@ -239,7 +310,7 @@ class TestPatchGAN:
 
 def test_unknown_names_and_options_are_refused():
     with pytest.raises(ConfigError, match="known are: unet-resnet18"):
-        build_generator("unet")
+        build_generator("u-net")
     with pytest.raises(ConfigError, match=r"no option 'depth'; it has: .*widths"):
         build_generator("unet-resnet18", {"depth": 3})
     with pytest.raises(ConfigError, match="must be 4 numbers"):

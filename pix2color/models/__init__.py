@@ -1,7 +1,7 @@
 """Networks by name.
 
-A new generator is one file, with a subclass of ``Generator`` that takes ``encoder_weights``
-and its own options, and one line in ``GENERATORS``.
+A new generator is one file, with a subclass of ``Generator`` that takes its own options (and
+``encoder_weights`` if it has an encoder to load them into), and one line in ``GENERATORS``.
 """
 
 from __future__ import annotations
@@ -17,8 +17,13 @@ from pix2color.errors import ConfigError
 
 GENERATORS = {
     "unet-resnet18": "pix2color.models.unet_resnet18:UNetResNet18",
-    "pix2pix-unet256": "pix2color.models.pix2pix:Pix2PixUNet256",
     "dynamic-unet-resnet18": "pix2color.models.dynamic_unet:DynamicUNetResNet18",
+    "pix2pix-unet256": "pix2color.models.pix2pix:Pix2PixUNet256",
+    "unet": "pix2color.models.unet:UNet",
+    "unet-plus-plus": "pix2color.models.unet_plus_plus:UNetPlusPlus",
+    "cunet": "pix2color.models.cunet:CUNet",
+    "cnn": "pix2color.models.cnn:CNN",
+    "autoencoder": "pix2color.models.autoencoder:Autoencoder",
 }
 DISCRIMINATORS = {
     "patchgan": "pix2color.models.patchgan:PatchGAN",
@@ -37,6 +42,14 @@ class Generator(nn.Module):
     def forward(self, L: Tensor) -> Tensor:
         raise NotImplementedError
 
+    def scale_ab(self, gain: float) -> None:
+        """Multiply all its ab by ``gain`` from now on, in its last weights.
+
+        Raises:
+            ConfigError: this network cannot.
+        """
+        raise ConfigError(f"match_saturation: {type(self).__name__} cannot scale its ab")
+
 
 def build_generator(
     name: str, options: dict[str, Any] | None = None, *, encoder_weights: str = "none"
@@ -49,11 +62,27 @@ def build_generator(
         encoder_weights: ``none``, ``imagenet`` (torchvision's, may download) or a path.
 
     Raises:
-        ConfigError: name or option is unknown.
+        ConfigError: name or option is unknown, or it has no encoder to load weights into.
     """
-    generator = _build(GENERATORS, name, {**(options or {}), "encoder_weights": encoder_weights})
+    options = dict(options or {})
+    if encoder_weights != "none":
+        check_encoder(name)
+        options["encoder_weights"] = encoder_weights
+    generator = _build(GENERATORS, name, options)
     assert isinstance(generator, Generator)
     return generator
+
+
+def check_encoder(name: str) -> None:
+    """Whether the generator of that name has an encoder to load weights into.
+
+    Raises:
+        ConfigError: it has none.
+    """
+    if name in GENERATORS and "encoder_weights" not in _options(GENERATORS[name]):
+        raise ConfigError(
+            f"{name}: has no encoder to load weights into; leave encoder_weights none"
+        )
 
 
 def build_discriminator(name: str, options: dict[str, Any] | None = None) -> nn.Module:
@@ -68,13 +97,21 @@ def build_discriminator(name: str, options: dict[str, Any] | None = None) -> nn.
 def _build(registry: dict[str, str], name: str, options: dict[str, Any]) -> nn.Module:
     if name not in registry:
         raise ConfigError(f"no network is called {name!r}; known are: {', '.join(registry)}")
-    module, _, attribute = registry[name].partition(":")
-    builder: Callable[..., nn.Module] = getattr(import_module(module), attribute)
-    known = inspect.signature(builder).parameters
+    known = _options(registry[name])
     for option in options:
         if option not in known:
             raise ConfigError(f"{name} has no option {option!r}; it has: {', '.join(known)}")
     try:
-        return builder(**options)
+        return _builder(registry[name])(**options)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{name}: its options {options} do not fit: {error}") from error
+
+
+def _builder(place: str) -> Callable[..., nn.Module]:
+    module, _, attribute = place.partition(":")
+    builder: Callable[..., nn.Module] = getattr(import_module(module), attribute)
+    return builder
+
+
+def _options(place: str) -> list[str]:
+    return list(inspect.signature(_builder(place)).parameters)

@@ -13,14 +13,20 @@ from pix2color.errors import MissingPathError, ModelError
 from pix2color.models.pickles import load_tensors
 
 # isort: split
-from torchvision.models import ResNet, ResNet18_Weights, resnet18
+from torchvision import models
+from torchvision.models import ResNet, ResNet18_Weights
 
 
 def resnet18_gray(weights: str) -> ResNet:
-    """torchvision's ResNet18 whose first convolution reads one channel.
+    """``resnet18`` whose first convolution reads one channel."""
+    return resnet18(weights, channels=1)
 
-    RGB weights of the stem are summed over the channels: on a gray picture that gives what the
-    RGB network gives for the same picture in three equal channels.
+
+def resnet18(weights: str, *, channels: int) -> ResNet:
+    """torchvision's ResNet18 for one channel or three.
+
+    For one, RGB weights of the stem are summed over the channels: on a gray picture that gives
+    what the RGB network gives for the same picture in three equal channels.
 
     Args:
         weights: ``none`` (fresh), ``imagenet`` (torchvision's own download and cache) or the
@@ -30,8 +36,8 @@ def resnet18_gray(weights: str) -> ResNet:
         MissingPathError: ``weights`` is neither a name nor a file.
         ModelError: the file is no ResNet18 state dict, or the download failed.
     """
-    network = resnet18(weights=None)
-    network.conv1 = nn.Conv2d(1, 64, kernel_size=7, stride=2, padding=3, bias=False)
+    network = models.resnet18(weights=None)
+    network.conv1 = nn.Conv2d(channels, 64, kernel_size=7, stride=2, padding=3, bias=False)
     nn.init.kaiming_normal_(network.conv1.weight, mode="fan_out", nonlinearity="relu")
     if weights != "none":
         _load(network, _state_dict(weights), weights)
@@ -50,7 +56,7 @@ def _state_dict(weights: str) -> dict[str, Tensor]:
     path = Path(weights)
     if not path.is_file():
         raise MissingPathError(
-            f"encoder_weights: {weights} is no file; use none, imagenet or the path of one"
+            f"weights of ResNet18: {weights} is no file; use none, imagenet or the path of one"
         )
     if path.suffix == ".safetensors":
         try:
@@ -67,7 +73,10 @@ def _load(network: ResNet, state: dict[str, Tensor], source: str) -> None:
     if not isinstance(stem, Tensor) or stem.shape[:1] + stem.shape[2:] != (64, 7, 7):
         raise ModelError(f"{source}: no state dict of torchvision's ResNet18")
     state = {k: v for k, v in state.items() if not k.startswith("fc.")}
-    state["conv1.weight"] = stem.sum(dim=1, keepdim=True)
+    if network.conv1.in_channels == 1:
+        state["conv1.weight"] = stem.sum(dim=1, keepdim=True)
+    elif stem.shape[1] != network.conv1.in_channels:
+        raise ModelError(f"{source}: its ResNet18 does not read RGB")
     try:
         missing, unexpected = network.load_state_dict(state, strict=False)
     except RuntimeError as error:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from pix2color import __version__
 from pix2color.errors import ConfigError, MissingPathError, ModelError, StorageError
 from pix2color.images import replacing
+from pix2color.manifest import hash_file
 from pix2color.models import Generator, build_generator
 
 KEY = "pix2color"
@@ -113,6 +114,15 @@ def model_file(run_or_file: Path) -> Path:
         )
         raise MissingPathError(f"{run_or_file}: {hint}")
     return path
+
+
+def model_hash(run_or_file: Path) -> str:
+    """16 digits that tell a model file from others.
+
+    Raises:
+        MissingPathError: nothing is there.
+    """
+    return hash_file(model_file(run_or_file))[:16]
 
 
 def _digest(tensors: dict[str, Tensor]) -> str:

@@ -14,13 +14,13 @@ from types import ModuleType
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pix2color.errors import MissingExtraError, MissingPathError, ModelError
 from pix2color.images import replacing
 from pix2color.models import Generator
 from pix2color.models.files import KEY, ModelInfo
+from pix2color.models.padding import padded
 
 _STRIDE = 32
 _LARGEST = 8192
@@ -36,8 +36,7 @@ class _AnySize(nn.Module):
 
     def forward(self, L: Tensor) -> Tensor:
         height, width = L.shape[2:]
-        padded = F.pad(L, (0, -width % _STRIDE, 0, -height % _STRIDE), mode="replicate")
-        return self.generator(padded)[:, :, :height, :width]
+        return self.generator(padded(L, _STRIDE))[:, :, :height, :width]
 
 
 def save_onnx(path: Path, generator: Generator, info: ModelInfo) -> None:

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pix2color.models import Generator
+from pix2color.models.padding import padded
 
 
 class Pix2PixUNet256(Generator):
@@ -19,25 +20,21 @@ class Pix2PixUNet256(Generator):
     An exported graph knows whether the innermost map is one pixel wide, and takes only such sizes.
 
     Args:
-        encoder_weights: ``none``; it has no encoder of its own.
         downs: how often the size is halved; 7 makes the published ``unet_128``.
         width: channels after the first layer; up to eight times as many further in.
         dropout: one half in the inner decoder layers, as its authors trained it by default.
 
     Raises:
-        ValueError: weights of an encoder are given, or fewer than five ``downs``.
+        ValueError: fewer than five ``downs``.
     """
 
     def __init__(
         self,
-        encoder_weights: str = "none",
         downs: int = 8,
         width: int = 64,
         dropout: bool = False,
     ) -> None:
         super().__init__()
-        if encoder_weights != "none":
-            raise ValueError("it has no encoder to load weights into; leave encoder_weights none")
         if downs < 5:
             raise ValueError(f"downs must be at least 5. Got {downs}")
         widths = [width * min(2**i, 8) for i in range(downs)]
@@ -56,8 +53,7 @@ class Pix2PixUNet256(Generator):
     def forward(self, L: Tensor) -> Tensor:
         """``L`` (N, 1, H, W) in [-1, 1] to ``ab`` (N, 2, H, W) in (-1, 1)."""
         height, width = L.shape[2:]
-        padding = (0, -width % self.multiple, 0, -height % self.multiple)
-        x = F.pad(L, padding, mode="replicate")
+        x = padded(L, self.multiple)
         skips = []
         for layer in self.down:
             x = layer(x)

@@ -60,6 +60,11 @@ class UNetResNet18(Generator):
             x = block(x, features.pop())
         return F.interpolate(self.head(x), L.shape[2:], mode="bilinear", align_corners=False)
 
+    def scale_ab(self, gain: float) -> None:
+        """Multiply all its ab by ``gain`` from now on: the head is linear."""
+        with torch.no_grad():
+            self.head.weight.mul_(gain)
+
 
 class UpBlock(nn.Module):
     """Enlarges by two to the skip's size, joins the skip and mixes."""

@@ -1,0 +1,54 @@
+"""What a network that was trained to see makes of colours."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pix2color import color
+from pix2color.models.encoder import resnet18
+
+_MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet
+
+
+def normalised(rgb: Tensor) -> Tensor:
+    """RGB in [0, 1], (N, 3, H, W), as networks trained on ImageNet expect it."""
+    mean, deviation = rgb.new_tensor([_MEAN, _DEVIATION]).view(2, 1, 3, 1, 1)
+    return (rgb - mean) / deviation
+
+
+class FeatureDistance(nn.Module):
+    """Mean absolute difference of ResNet18's features of two colourings of a picture.
+
+    The features are those after each of the first three stages (Johnson et al. 2016,
+    arXiv:1603.08155, with another network). They are not trained.
+
+    Args:
+        weights: ``imagenet`` or the path of a state dict; see ``encoder.resnet18``.
+
+    Raises:
+        MissingPathError, ModelError: see ``encoder.resnet18``.
+    """
+
+    def __init__(self, weights: str) -> None:
+        super().__init__()
+        network = resnet18(weights, channels=3)
+        self.stem = nn.Sequential(network.conv1, network.bn1, network.relu, network.maxpool)
+        self.stages = nn.ModuleList([network.layer1, network.layer2, network.layer3])
+        self.eval().requires_grad_(False)
+
+    def forward(self, L: Tensor, prediction: Tensor, truth: Tensor) -> Tensor:
+        """Of ab (N, 2, H, W) to another, for L (N, 1, H, W); scalar."""
+        with torch.no_grad():
+            wanted = self._features(L, truth)
+        pairs = zip(self._features(L, prediction), wanted, strict=True)
+        return torch.stack([F.l1_loss(found, other) for found, other in pairs]).mean()
+
+    def _features(self, L: Tensor, ab: Tensor) -> list[Tensor]:
+        x = self.stem(normalised(color.lab_to_rgb(color.to_lab(L, ab))))
+        found = []
+        for stage in self.stages:
+            x = stage(x)
+            found.append(x)
+        return found

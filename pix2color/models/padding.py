@@ -1,0 +1,15 @@
+"""Pictures of any size for networks that halve theirs several times."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def padded(L: Tensor, multiple: int) -> Tensor:
+    """``L`` (N, C, H, W) with its right and bottom edge repeated up to a multiple of both sides.
+
+    What a network makes of it is cropped to ``[:, :, :H, :W]``.
+    """
+    height, width = L.shape[2:]
+    return F.pad(L, (0, -width % multiple, 0, -height % multiple), mode="replicate")
