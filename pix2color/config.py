@@ -20,6 +20,21 @@ Positive = Annotated[float, BeforeValidator(_no_bool), Field(gt=0, allow_inf_nan
 Share = Annotated[float, BeforeValidator(_no_bool), Field(ge=0, lt=1)]
 
 
+def _by_weight(value: Any) -> Any:
+    return {value: 1.0} if isinstance(value, str) else value
+
+
+Losses = Annotated[
+    dict[str, Annotated[float, BeforeValidator(_no_bool), Field(ge=0, allow_inf_nan=False)]],
+    BeforeValidator(_by_weight),
+    Field(min_length=1),
+]
+
+
+CLASSIFIED = "classified"
+"""Encoder weights that are learnt from the photos' folders."""
+
+
 class Section(BaseModel):
     """Base of all parts of a recipe: unknown keys are refused."""
 
@@ -32,7 +47,8 @@ class ModelConfig(Section):
     name: str = "unet-resnet18"
     """Which network; ``pix2color.models.GENERATORS`` lists them."""
     encoder_weights: str = "none"
-    """``none``, ``imagenet`` (torchvision's, downloaded) or the path of a local state dict."""
+    """``none``, ``imagenet`` (torchvision's, downloaded), the path of a local state dict, or
+    ``classified``: it learns to tell the photos' folders apart first, for as long as the budget."""
     options: dict[str, Any] = {}
     """Keywords of the network's builder."""
 
@@ -81,8 +97,8 @@ class DataConfig(Section):
 class OptimizerConfig(Section):
     """One network's optimizer."""
 
-    name: Literal["Adam", "AdamW", "RMSprop", "SGD"] = "AdamW"
-    """The class in ``torch.optim``."""
+    name: str = "AdamW"
+    """The class in ``torch.optim``, in capitals or not."""
     lr: Positive = 1e-3
     """Learning rate at the top of the schedule."""
     options: dict[str, Any] = {}
@@ -92,10 +108,14 @@ class OptimizerConfig(Section):
 class ScheduleConfig(Section):
     """How learning rates move over the budget."""
 
-    name: Literal["cosine", "constant"] = "cosine"
-    """After the warm-up: down to zero along a half cosine, or level."""
+    name: Literal["cosine", "constant", "onecycle", "plateau"] = "cosine"
+    """After the warm-up: down to zero along a half cosine; level; up and down; or level until
+    the validation's loss no longer falls, then lower."""
     warmup_steps: Whole = 200
     """Steps of linear rise, counted from a network's own first step."""
+    options: dict[str, Any] = {}
+    """Keywords of torch's ``OneCycleLR`` (``pct_start`` and the two factors) or
+    ``ReduceLROnPlateau`` (``factor``, ``patience``, counted in validations, …)."""
 
 
 class BudgetConfig(Section):
@@ -186,11 +206,18 @@ class Recipe(EngineConfig):
     precision: Literal["auto", "bf16", "float32"] = "auto"
     """Of the networks; ``auto`` is bf16 where the hardware computes in it."""
     init: Path | None = None
-    """Run or model file of the generator to start from (``--init``); stage two needs one."""
+    """Run or model file of the generator to start from (``--init``)."""
+    init_hash: str | None = None
+    """Of that file, filled in when training starts; another file is refused."""
     model: ModelConfig = ModelConfig()
     """The generator; with ``init`` it is that one's."""
     data: DataConfig = DataConfig()
     """Photos and batches."""
+    losses: Losses = {"l1": 1.0}
+    """Weight of each loss of fidelity; ``pix2color.losses.FIDELITY`` lists them, and there is
+    ``feature``. A name alone has the weight 1. Those that are given replace all."""
+    feature_weights: str = "none"
+    """For the loss ``feature``: ``imagenet`` or the path of a ResNet18 state dict for RGB."""
     optimizer: OptimizerConfig
     """The generator's optimizer."""
     freeze_batchnorm: bool
@@ -212,6 +239,9 @@ class PretrainRecipe(Recipe):
 
     task: Literal["pretrain"] = "pretrain"
     """The command that runs this recipe."""
+    match_saturation: bool = False
+    """At the end, multiply the generator's ab so that its mean chroma on training photos is the
+    truth's: more colour for nothing, and no better placed."""
     optimizer: OptimizerConfig = OptimizerConfig(
         lr=1e-3, options={"weight_decay": 0.01, "fused": True}
     )
@@ -221,16 +251,24 @@ class PretrainRecipe(Recipe):
     budget: BudgetConfig = BudgetConfig(epochs=30)
     """How long to train."""
 
+    @model_validator(mode="after")
+    def _last_weights(self) -> PretrainRecipe:
+        if self.match_saturation and self.selection.export:
+            raise ValueError("match_saturation fits the last weights; leave selection.export off")
+        return self
+
 
 class GanRecipe(Recipe):
     """Stage two: L1 and an adversarial loss."""
 
     task: Literal["train-gan"] = "train-gan"
     """The command that runs this recipe."""
+    from_scratch: bool = False
+    """Without ``init``, start from an untrained generator, as pix2pix does."""
     loss: str = "hinge"
     """Adversarial loss; ``pix2color.losses.ADVERSARIAL`` lists them."""
-    l1_weight: Annotated[float, Field(ge=0)] = 60.0
-    """λ, the weight of L1 beside the adversarial loss."""
+    losses: Losses = {"l1": 60.0}
+    """Weight of each loss of fidelity beside the adversarial one; that of L1 is known as λ."""
     critic_warmup_steps: Whole = 120
     """Steps in which only the discriminator learns, the generator standing still."""
     discriminator: DiscriminatorConfig = DiscriminatorConfig()

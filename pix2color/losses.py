@@ -1,6 +1,7 @@
 """Losses by name; all in float32 and averaged over everything.
 
-A new adversarial loss is one function here and one line in ``ADVERSARIAL``.
+A new loss of fidelity is one function here and one line in ``FIDELITY``; a new adversarial loss
+one function and one line in ``ADVERSARIAL``.
 """
 
 from __future__ import annotations
@@ -12,10 +13,60 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from pix2color import metrics
+from pix2color.color import AB_SCALE
+
 
 def l1(prediction: Tensor, truth: Tensor) -> Tensor:
-    """Mean absolute error of ``ab``, scalar."""
+    """Mean absolute error of ``ab`` (N, 2, H, W), scalar."""
     return F.l1_loss(prediction.float(), truth.float())
+
+
+def mse(prediction: Tensor, truth: Tensor) -> Tensor:
+    """Mean squared error of ``ab`` (N, 2, H, W), scalar."""
+    return F.mse_loss(prediction.float(), truth.float())
+
+
+def smooth_l1(prediction: Tensor, truth: Tensor) -> Tensor:
+    """Squared below an error of 0.1 of ``ab``'s range, absolute above (Girshick 2015), scalar."""
+    return F.smooth_l1_loss(prediction.float(), truth.float(), beta=0.1)
+
+
+def ssim(prediction: Tensor, truth: Tensor) -> Tensor:
+    """1 - SSIM of ``ab`` (N, 2, H, W) moved to [0, 1], scalar."""
+    moved = ((ab.float() + 1) / 2 for ab in (prediction, truth))
+    return 1 - metrics.ssim(*moved).mean()
+
+
+def gradient(prediction: Tensor, truth: Tensor) -> Tensor:
+    """Mean absolute error of the differences between neighbours of ``ab`` (N, 2, H, W), scalar.
+
+    After the gradient difference loss of Mathieu et al. 2016 (arXiv:1511.05440).
+    """
+    error = prediction.float() - truth.float()
+    return error.diff(dim=2).abs().mean() + error.diff(dim=3).abs().mean()
+
+
+def rarity(prediction: Tensor, truth: Tensor) -> Tensor:
+    """Mean absolute error of ``ab`` (N, 2, H, W), weighted by how rare the true colour is, scalar.
+
+    The weights are those of Zhang et al. 2016 (arXiv:1603.08511), from the colours of the batch
+    itself rather than of a whole data set, and have a mean of 1.
+    """
+    weights = metrics.rarity_weights(truth.float() * AB_SCALE)
+    error = (prediction.float() - truth.float()).abs().mean(dim=1)
+    return (weights * error).mean() / weights.mean()
+
+
+FIDELITY: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "l1": l1,
+    "mse": mse,
+    "smooth_l1": smooth_l1,
+    "ssim": ssim,
+    "gradient": gradient,
+    "rarity": rarity,
+}
+"""Of a predicted ab and the true one. ``feature`` besides, which needs a network."""
 
 
 def hinge(logits: Tensor, *, real: bool, for_generator: bool = False) -> Tensor:

@@ -35,7 +35,7 @@ def load_recipe(
     Args:
         task: a key of ``RECIPES``; None takes it from the file.
         config: YAML file; None for the defaults.
-        settings: ``a.b=value``, the value read as YAML.
+        settings: ``a.b=value``, the value read as YAML; see ``full_key``.
         flags: dotted key to value; those that are None count as not given.
 
     Raises:
@@ -56,15 +56,33 @@ def load_recipe(
     for changes in (dict(map(_parse_setting, settings)), given):
         later: dict[str, Any] = {}
         for key, value in changes.items():
-            _put(later, key, value)
+            _put(later, full_key(RECIPES[task], key), value)
         tree = _merged(tree, later)
         recipe = _validated(RECIPES[task], tree, "")
     return recipe
 
 
+def full_key(section: type[Section] | None, dotted: str) -> str:
+    """The setting that a dotted key stands for.
+
+    Its parts may be cut short, ``optim.lr`` or ``data.batch``, where only one begins so.
+    """
+    parts = []
+    for part in dotted.split("."):
+        fields = section.model_fields if section else {}
+        longer = [name for name in fields if name.startswith(part)]
+        parts.append(longer[0] if part not in fields and len(longer) == 1 else part)
+        kind = fields[parts[-1]].annotation if parts[-1] in fields else None
+        section = kind if isinstance(kind, type) and issubclass(kind, Section) else None
+    return ".".join(parts)
+
+
 def dump_recipe(recipe: Recipe) -> str:
     """The complete recipe as YAML."""
     return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+_WHOLE = ("budget", "losses", "options")
 
 
 class _Loader(yaml.SafeLoader):
@@ -115,15 +133,16 @@ def _put(tree: dict[str, Any], dotted: str, value: Any) -> None:
 def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     """``changes`` laid over ``base``, part by part.
 
-    A budget replaces the one before as a whole, and so do a network's or an optimizer's
-    options, which also go when another one is named.
+    A budget replaces the one before as a whole, and so do losses, and a network's or an
+    optimizer's options, which also go when another one is named.
     """
     result = dict(base)
-    if changes.get("name", base.get("name")) != base.get("name") and "options" in base:
+    names = [str(part.get("name", base.get("name"))).lower() for part in (base, changes)]
+    if names[0] != names[1] and "options" in base:
         result["options"] = {}
     for key, value in changes.items():
         below = result.get(key)
-        if isinstance(value, dict) and isinstance(below, dict) and key not in ("budget", "options"):
+        if isinstance(value, dict) and isinstance(below, dict) and key not in _WHOLE:
             value = _merged(below, value)
         result[key] = value
     return result

@@ -1,8 +1,15 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from skimage import data
+from skimage.metrics import structural_similarity
 
-from pix2color.losses import ADVERSARIAL, l1
+from pix2color.color import AB_SCALE, encode
+from pix2color.errors import ModelError
+from pix2color.losses import ADVERSARIAL, FIDELITY, l1
+from pix2color.metrics import rarity_weights
+from pix2color.models.encoder import resnet18
+from pix2color.models.features import FeatureDistance
 
 LOGITS = torch.tensor([[-2.0, 0.5], [0.0, 3.0]])
 
@@ -11,6 +18,66 @@ def test_l1_is_float32_whatever_comes_in():
     loss = l1(torch.ones(2, 2, dtype=torch.bfloat16), torch.full((2, 2), 0.25))
     assert loss.dtype == torch.float32
     assert loss.item() == 0.75
+
+
+def photo() -> tuple[torch.Tensor, torch.Tensor]:
+    rgb = torch.from_numpy(data.astronaut()[:64, 200:264].copy()).permute(2, 0, 1)[None]
+    return encode(rgb)
+
+
+@pytest.mark.parametrize("name", FIDELITY)
+def test_every_loss_is_nothing_for_the_truth_and_pulls_towards_it(name):
+    _, truth = photo()
+    assert FIDELITY[name](truth, truth).item() == pytest.approx(0, abs=1e-6)
+    prediction = torch.zeros_like(truth, requires_grad=True)
+    loss = FIDELITY[name](prediction, truth)
+    (slope,) = torch.autograd.grad(loss, prediction)
+    assert FIDELITY[name](prediction - 0.1 * slope / slope.norm(), truth) < loss
+    assert FIDELITY[name](prediction.bfloat16(), truth).dtype == torch.float32
+
+
+def test_losses_by_hand():
+    prediction, truth = torch.zeros(1, 2, 2, 2), torch.zeros(1, 2, 2, 2)
+    prediction[0, 0, 0, 0], prediction[0, 1, 1, 1] = 0.4, -0.05
+    assert FIDELITY["mse"](prediction, truth).item() == pytest.approx((0.16 + 0.0025) / 8)
+    smooth = (0.4 - 0.05) + 0.5 * 0.0025 / 0.1  # absolute above 0.1, squared below
+    assert FIDELITY["smooth_l1"](prediction, truth).item() == pytest.approx(smooth / 8)
+    assert FIDELITY["gradient"](prediction, truth).item() == pytest.approx((0.45 + 0.45) / 4)
+
+
+def test_ssim_is_scikit_images():
+    _, truth = photo()
+    other = truth.flip(3)
+    pair = [((ab[0] + 1) / 2).double().numpy() for ab in (other, truth)]
+    options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    expected = structural_similarity(*pair, channel_axis=0, data_range=1, **options)
+    assert FIDELITY["ssim"](other, truth).item() == pytest.approx(1 - expected, abs=1e-4)
+
+
+def test_rarity_weighs_errors_at_rare_colours_more():
+    truth = torch.zeros(1, 2, 20, 20)
+    truth[:, 0, :2] = 0.6  # a tenth of the picture is red
+    weights = rarity_weights(truth * AB_SCALE)
+    assert weights[0, 0, 0] > 5 * weights[0, 19, 0]
+    at_gray, at_red = truth.clone(), truth.clone()
+    at_gray[..., 19, 0] += 0.1
+    at_red[..., 0, 0] += 0.1
+    assert FIDELITY["rarity"](at_red, truth) > 5 * FIDELITY["rarity"](at_gray, truth)
+
+
+def test_feature_distance(tmp_path):
+    path = tmp_path / "resnet18.pth"
+    torch.save(resnet18("none", channels=3).state_dict(), path)
+    distance = FeatureDistance(str(path))
+    L, truth = photo()
+    assert distance(L, truth, truth).item() == 0
+    prediction = torch.zeros_like(truth, requires_grad=True)
+    distance(L, prediction, truth).backward()
+    assert prediction.grad.abs().sum() > 0
+    assert not any(p.requires_grad for p in distance.parameters())
+    torch.save(resnet18("none", channels=1).state_dict(), path)
+    with pytest.raises(ModelError, match="does not read RGB"):
+        FeatureDistance(str(path))
 
 
 def test_hinge():

@@ -262,7 +262,7 @@ class TestCollapse:
         watch = CollapseWatch()
         assert not watch.validation({"colorfulness_ratio": 0.9, "delta_e": 10.0})
         (told,) = watch.validation({"colorfulness_ratio": 1.5, "delta_e": 10.5})
-        assert "raise l1_weight" in told
+        assert "raise losses.l1" in told
         (told,) = watch.validation({"colorfulness_ratio": 1.5, "delta_e": 12.0})
         assert "risen from 10.00 to 12.00" in told
 

@@ -2,18 +2,25 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
-from conftest import QUICK, one_line, pix2color, settings
+from conftest import QUICK, ROOT, one_line, pix2color, settings
 from PIL import Image
+from safetensors.torch import load_file
 from skimage import data
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from pix2color import color
+from pix2color.models.encoder import resnet18
 from pix2color.models.files import load_model
+from pix2color.models.render import render
+from pix2color.recipes import load_recipe
 from pix2color.runs import FINISHED, find_runs
+from pix2color.training.parts import photos_of, validation_squares
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +65,30 @@ class TestPretrain:
             torch.testing.assert_close(after, before, msg=name)
         assert load_model(run)[1].render_size == 64
 
+    def test_other_losses_optimizers_and_schedules(self, photos, tmp_path):
+        torch.save(resnet18("none", channels=3).state_dict(), tmp_path / "resnet18.pth")
+        losses = {"mse": 1, "smooth_l1": 1, "ssim": 0.5, "gradient": 1, "rarity": 1, "feature": 0.1}
+        result = pix2color(
+            *("pretrain", "--data", photos, "--val-fraction", 0.3, "--max-steps", 4),
+            *("--runs-dir", tmp_path, "--name", "run"),
+            *settings(
+                *(*QUICK, f"losses={losses}", f"feature_weights={tmp_path / 'resnet18.pth'}"),
+                *("optim.name=rmsprop", "optim.options={momentum: 0.9}", "schedule.name=plateau"),
+                *(
+                    "schedule.options={patience: 0}",
+                    "validation.size=64",
+                    "validation.every_steps=1",
+                ),
+                "optim.lr=1.0",  # far too high: hardly a validation is better than the one before
+            ),
+        )
+        assert result.returncode == 0, result.stderr
+        events = board(tmp_path / "run")
+        for name in losses:
+            assert curve(events, f"generator/{name}") == [1, 2, 3, 4]
+        rates = [point.value for point in events.Scalars("generator/learning_rate")]
+        assert rates[3] <= 0.1 + 1e-6  # and 1 without a plateau
+
     def test_the_run_folder_is_complete(self, pretrained):
         names = {p.name for p in pretrained.iterdir()}
         assert {
@@ -75,7 +106,7 @@ class TestPretrain:
         assert curve(events, "generator/l1") == [1, 2, 3, 4, 5, 6]
         assert curve(events, "val/psnr") == [3, 6]
         wanted = {"generator/gradient_norm", "generator/learning_rate", "speed/pictures_per_second"}
-        wanted |= {"val/ssim", "val/delta_e", "val/colorfulness_ratio", "val/psnr_gray"}
+        wanted |= {"val/ssim", "val/delta_e", "val/colorfulness_ratio", "val/psnr_gray", "val/loss"}
         tags = events.Tags()
         assert wanted < set(tags["scalars"])
         assert "gray | prediction | truth" in tags["images"]
@@ -231,6 +262,10 @@ class TestWrongUsage:
             ("optimizer.options={lr: 1}", "no 'lr'"),
             ("critic_warmup_steps=9", "budget of 3 steps"),
             ("loss=hing", "known are: hinge, vanilla, lsgan"),
+            ("losses=l2", "known are: l1, mse"),
+            ("losses=feature", "feature_weights"),
+            ("optimizer.name=Adan", "AdamW"),
+            ("schedule.name=plateau", "--val"),
         ],
     )
     def test_settings_that_do_not_fit_each_other(self, runs, photos, pretrained, setting, told):
@@ -284,3 +319,55 @@ def test_a_run_is_never_overwritten(pretrained, photos):
     )
     assert "--resume" in one_line(result, 2)
     assert (pretrained / "model.safetensors").read_bytes() == before
+
+
+def test_a_matched_saturation_is_that_of_the_training_photos(photos, tmp_path):
+    words = ("pretrain", "--data", photos, "--max-steps", 8, "--runs-dir", tmp_path)
+    for name, matched in (("plain", "false"), ("matched", "true")):
+        result = pix2color(*words, "--name", name, *settings(*QUICK, f"match_saturation={matched}"))
+        assert result.returncode == 0, result.stderr
+    plain, matched = (load_model(tmp_path / name)[0] for name in ("plain", "matched"))
+    gains = matched.head.weight / plain.head.weight
+    assert torch.allclose(gains, gains.mean())  # of all colours, and of nothing else
+    assert all(
+        torch.equal(value, matched.state_dict()[name])
+        for name, value in plain.state_dict().items()
+        if name != "head.weight"
+    )
+    recipe = load_recipe(None, tmp_path / "matched" / "config.yaml")
+    pixels, _ = validation_squares(photos_of(recipe)[0], recipe)
+    L, ab = color.encode(pixels)
+    with torch.no_grad():
+        chroma = render(matched, L, recipe.data.crop).norm(dim=1).mean()
+    assert chroma.item() == pytest.approx(ab.norm(dim=1).mean().item(), rel=0.01)
+    told = one_line(
+        pix2color(*words, *settings(*QUICK, "match_saturation=true", "model.name=cnn")), 2
+    )
+    assert "match_saturation" in told
+
+
+def test_stage_two_can_begin_from_scratch(photos, tmp_path):
+    config = ROOT / "configs" / "baselines" / "unet-cgan.yaml"
+    result = pix2color(
+        *("train-gan", "--config", config, "--data", photos, "--max-steps", 2),
+        *("--runs-dir", tmp_path, "--name", "new"),
+        *settings(*QUICK, "model.options={width: 4}"),
+    )
+    assert result.returncode == 0, result.stderr
+    assert load_model(tmp_path / "new")[1].architecture == "unet"
+
+
+def test_an_encoder_can_learn_the_folders_first(photos, tmp_path):
+    config = ROOT / "configs" / "baselines" / "resnet18-classified.yaml"
+    words = ("pretrain", "--config", config, "--data", photos, "--runs-dir", tmp_path)
+    words += ("--max-steps", 2, *settings(*QUICK, "ema=null", "optimizer.lr=1e-9"))
+    first = pix2color(*words, "--name", "run")
+    assert first.returncode == 0, first.stderr
+    assert "encoder: 4 folders" in first.stderr
+    encoder = load_file(next(tmp_path.glob("run-encoder-*.safetensors")))
+    model = load_model(tmp_path / "run")[0]
+    torch.testing.assert_close(model.stem[0].weight, encoder["conv1.weight"], atol=1e-6, rtol=0)
+    shutil.rmtree(tmp_path / "run")
+    again = pix2color(*words, "--name", "run")
+    assert again.returncode == 0, again.stderr
+    assert "encoder:" not in again.stderr  # it is there

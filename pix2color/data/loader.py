@@ -28,10 +28,14 @@ _RANDOM_ATTEMPTS = 8
 
 @dataclass
 class Sample:
-    """One training picture, and path → reason of the photos passed over on the way to it."""
+    """One training picture, and path → reason of the photos passed over on the way to it.
+
+    ``photo`` is the number of the one that the picture is of.
+    """
 
     pixels: Tensor | None
     left_out: dict[str, str]
+    photo: int
 
 
 @dataclass
@@ -74,9 +78,9 @@ class TrainingPhotos(Dataset[Sample]):
                 photo = (photo + 1) % len(self.photos)
             pixels = self._square(photo, random)
             if pixels is not None:
-                return Sample(pixels, left_out)
+                return Sample(pixels, left_out, photo)
             left_out[str(self.photos[photo].path)] = self._useless[photo]
-        return Sample(None, left_out)
+        return Sample(None, left_out, photo)
 
     def _square(self, photo: int, random: np.random.Generator) -> Tensor | None:
         if photo in self._useless:

@@ -20,7 +20,7 @@ from pix2color.errors import ModelError, StorageError
 from pix2color.models.pickles import load_tensors
 
 _FILE = "state.pt"
-_FORMAT = 1  # of the state; another one is not gone on from
+_FORMAT = 2  # of the state; another one is not gone on from
 
 
 def save(

@@ -22,13 +22,14 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import broadcast
 from torch import Tensor, nn
 
-from pix2color.config import EngineConfig, ScheduleConfig
+from pix2color.config import EngineConfig
 from pix2color.data.loader import Batch
 from pix2color.errors import ConfigError
 from pix2color.models.precision import computes_in_bf16
 from pix2color.training.average import ExponentialMovingAverage
 from pix2color.training.compiling import compile_networks
 from pix2color.training.finite import Statistics, step_if
+from pix2color.training.schedule import Schedule
 from pix2color.training.tasks import Phase, Task
 
 SKIPPED = "steps/skipped"
@@ -78,6 +79,7 @@ class Engine:
         self._statistics = Statistics(networks)
         if config.compile:
             compile_networks(networks, self.device)
+        self.schedule = Schedule(config.schedule)
         self.step_number = 0
         self.spent = 0.0  # seconds, those of the processes before a resume included
         self._since = time.monotonic()
@@ -100,6 +102,7 @@ class Engine:
         while self.progress() < 1 and not stopped(self.step_number):
             taken = list(itertools.islice(batches, self.config.accumulate))
             after_step(taken, self.step(*(batch.pixels for batch in taken)))
+            self.schedule.agree(self.accelerator)
         self.accelerator.wait_for_everyone()
 
     @torch.compiler.set_stance("force_eager")  # not compiled
@@ -198,7 +201,7 @@ class Engine:
     def _turn(self, phase: Phase, curves: dict[str, Tensor], progress: float) -> dict[str, Tensor]:
         """Clip, follow the schedule and step."""
         norm = self._clipped(self.task.modules[phase.name])
-        factor = rate_factor(self.config.schedule, progress, self.step_number - phase.first_step)
+        factor = self.schedule.factor(progress, self.step_number - phase.first_step)
         groups = phase.optimizer.param_groups
         for group, top in zip(groups, self._top_rates[phase.name], strict=True):
             group["lr"] = top * factor
@@ -244,6 +247,7 @@ class Engine:
         """The task's validation of the exported network on uint8 (N, 3, S, S)."""
         with torch.no_grad():
             result = self.task.validate(self.predict, pixels.to(self.device))
+        self.schedule.judged(result.loss)
         self.task.train_mode()
         return result
 
@@ -255,6 +259,7 @@ class Engine:
             "modules": {name: self.task.plain(name).state_dict() for name in self.task.modules},
             "optimizers": {p.name: p.optimizer.state_dict() for p in self.task.phases},
             "ema": self.ema.state_dict() if self.ema else None,
+            "schedule": self.schedule.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -266,20 +271,7 @@ class Engine:
             phase.optimizer.load_state_dict(state["optimizers"][phase.name])
         if self.ema:
             self.ema.load_state_dict(state["ema"])
-
-
-def rate_factor(schedule: ScheduleConfig, progress: float, own_step: int) -> float:
-    """Share of the top learning rate.
-
-    Args:
-        schedule: warm-up and course.
-        progress: share of the whole budget that is spent.
-        own_step: steps that the phase has behind it.
-    """
-    warmup = min(1.0, (own_step + 1) / (schedule.warmup_steps + 1))
-    if schedule.name == "constant":
-        return warmup
-    return warmup * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
+        self.schedule.load_state_dict(state["schedule"])
 
 
 def make_accelerator(device: str = "auto", precision: str = "auto") -> Accelerator:

@@ -120,6 +120,14 @@ class RunKeeper:
         self._log()
         self._save()
 
+    def changed(self, how: str) -> None:
+        """The exported network is another one now: what was found of it counts no more."""
+        if self._validated_at == self.engine.step_number:
+            self.history.pop()
+        self._validated_at = self._saved_at = -1
+        console.say(how)
+        self.tracker.text("change", how, self.engine.step_number)
+
     def finish(self) -> None:
         """The last point, validation, checkpoint and model."""
         self._log()

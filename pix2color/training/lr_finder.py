@@ -15,13 +15,14 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from pix2color import color, console, images
-from pix2color.config import PretrainRecipe
+from pix2color.config import CLASSIFIED, PretrainRecipe
 from pix2color.data.loader import Batch, EpochOrder
 from pix2color.errors import DataError, MissingExtraError, UsageError
 from pix2color.losses import l1
 from pix2color.models import build_generator
 from pix2color.training.engine import make_accelerator
-from pix2color.training.run import batches_of, build_task, photos_of
+from pix2color.training.parts import batches_of, photos_of
+from pix2color.training.run import build_task
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -79,6 +80,11 @@ def _mock_training(recipe: PretrainRecipe, steps: int) -> Finding:
 
     torch.manual_seed(recipe.seed)
     model, accelerator = recipe.model, make_accelerator(recipe.device, recipe.precision)
+    if model.encoder_weights == CLASSIFIED:
+        raise UsageError(
+            "lr-find: has no time to train an encoder; make a file with pretrain-encoder and give "
+            "its path: --set model.encoder_weights=FILE"
+        )
     generator = build_generator(model.name, model.options, encoder_weights=model.encoder_weights)
     layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
     generator.to(accelerator.device).to(memory_format=layout)  # type: ignore[call-overload]

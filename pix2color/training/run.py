@@ -2,38 +2,37 @@
 
 from __future__ import annotations
 
-import inspect
 import itertools
 import math
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch import Tensor
 
 from pix2color import console
-from pix2color.config import GanRecipe, ModelConfig, OptimizerConfig, PretrainRecipe, Recipe
-from pix2color.data.loader import (
-    Batch,
-    EpochOrder,
-    TrainingPhotos,
-    default_workers,
-    evaluation_batches,
-    training_batches,
-)
-from pix2color.data.photos import Photo, collect, limited, split
-from pix2color.errors import ConfigError, DataError, MissingPathError, Stopped, UsageError
-from pix2color.models import Generator, build_discriminator, build_generator
-from pix2color.models.files import load_model
+from pix2color.config import CLASSIFIED, GanRecipe, ModelConfig, PretrainRecipe
+from pix2color.data.loader import Batch, EpochOrder
+from pix2color.errors import MissingPathError, Stopped, UsageError
+from pix2color.models import Generator, build_discriminator, build_generator, check_encoder
+from pix2color.models.files import load_model, model_hash
 from pix2color.recipes import load_recipe
 from pix2color.runs import CHECKPOINTS_IN_RUN, CONFIG_IN_RUN, is_finished
 from pix2color.training import checkpoint
-from pix2color.training.engine import Budget, Engine, make_accelerator
+from pix2color.training.encoder_pretraining import classified_encoder
+from pix2color.training.engine import Engine, make_accelerator
 from pix2color.training.keeper import RunKeeper
 from pix2color.training.launch import is_restarted, join
+from pix2color.training.parts import (
+    absolute,
+    batches_of,
+    budget_of,
+    optimizer_of,
+    photos_of,
+    validation_squares,
+)
+from pix2color.training.saturation import match_saturation
 from pix2color.training.stopping import StopRequest
 from pix2color.training.tasks import AdversarialTask, RegressionTask, Task
 
@@ -61,19 +60,28 @@ def train(recipe: PretrainRecipe | GanRecipe) -> Path:
         raise UsageError("no photos to train on; name a folder of colour photos with --data")
     torch.manual_seed(recipe.seed)
     if recipe.init is not None:
+        found = model_hash(recipe.init)
+        if recipe.init_hash not in (None, found):
+            raise UsageError(
+                f"{recipe.init}: is not the model that the recipe started from (init_hash); "
+                "give that one, or --set init_hash=null"
+            )
         generator, info = load_model(recipe.init)
         model = ModelConfig(name=info.architecture, options=info.options)
-    elif isinstance(recipe, GanRecipe):
+        recipe = recipe.model_copy(update={"init_hash": found})
+    elif isinstance(recipe, GanRecipe) and not recipe.from_scratch:
         raise UsageError(
             "train-gan starts from a pretrained generator; name its run or file with --init"
         )
     else:
         model = recipe.model
-        generator = build_generator(
-            model.name, model.options, encoder_weights=model.encoder_weights
-        )
+        weights = model.encoder_weights
+        if weights == CLASSIFIED:
+            check_encoder(model.name)
+            weights = str(classified_encoder(recipe, folder))
+        generator = build_generator(model.name, model.options, encoder_weights=weights)
     places = {"runs_dir": folder.parent, "name": folder.name, "model": model}
-    return _run(folder, _absolute(recipe.model_copy(update=places)), generator, state=None)
+    return _run(folder, absolute(recipe.model_copy(update=places)), generator, state=None)
 
 
 def resume(folder: Path, *, task: str | None = None, workers: int | None = None) -> Path:
@@ -101,12 +109,12 @@ def resume(folder: Path, *, task: str | None = None, workers: int | None = None)
 
 def build_task(recipe: PretrainRecipe | GanRecipe, generator: Generator) -> Task:
     """The task of a recipe: optimizers, losses and, in stage two, a fresh discriminator."""
-    optimizer = _optimizer(generator, recipe.optimizer, "optimizer")
+    optimizer = optimizer_of(generator, recipe.optimizer, "optimizer")
     if isinstance(recipe, PretrainRecipe):
         return RegressionTask(generator, optimizer, recipe)
     config = recipe.discriminator
     discriminator = build_discriminator(config.name, config.options)
-    critic_optimizer = _optimizer(
+    critic_optimizer = optimizer_of(
         discriminator, recipe.discriminator_optimizer, "discriminator_optimizer"
     )
     return AdversarialTask(generator, discriminator, (optimizer, critic_optimizer), recipe)
@@ -130,13 +138,17 @@ def _run(
         processes=accelerator.num_processes,
         accumulate=recipe.accumulate,
     )
-    budget = _budget(recipe, order)
+    budget = budget_of(recipe, order)
     engine = Engine(build_task(recipe, generator), accelerator, budget, recipe)
+    if recipe.schedule.name == "plateau" and not val_photos:
+        raise UsageError("schedule plateau follows the validation: give --val or --val-fraction")
     if isinstance(recipe, GanRecipe) and (budget.steps or math.inf) <= recipe.critic_warmup_steps:
         raise UsageError(
             f"critic_warmup_steps: {recipe.critic_warmup_steps} steps of warm-up leave nothing "
             f"of a budget of {budget.steps} steps; give more, or --set critic_warmup_steps=…"
         )
+    if isinstance(recipe, PretrainRecipe) and recipe.match_saturation:
+        generator.scale_ab(1.0)  # which not every one can
     if state:
         if state["processes"] != order.processes:
             raise UsageError(
@@ -152,7 +164,7 @@ def _run(
     engine.try_out(first.pixels)
     keeper: RunKeeper | None = None
     if accelerator.is_main_process:
-        pixels = _validation_pixels(val_photos, recipe) if val_photos else None
+        pixels, _ = validation_squares(val_photos, recipe)
         keeper = RunKeeper(folder, recipe, engine, order, pixels)
         keeper.begin(photos, state)
     try:
@@ -171,98 +183,15 @@ def _run(
                     stop.exit_code,
                 )
             if keeper:
+                if isinstance(recipe, PretrainRecipe) and recipe.match_saturation:
+                    squares, _ = validation_squares(photos, recipe)
+                    gain = match_saturation(engine, squares, recipe.data.crop)
+                    keeper.changed(f"ab is multiplied by {gain:.3f}, for the truth's mean chroma")
                 keeper.finish()
     finally:
         if keeper:
             keeper.close()
     return folder
-
-
-def photos_of(recipe: Recipe) -> tuple[list[Photo], list[Photo]]:
-    """Photos for training and for validation; none is in both, unless the recipe says so."""
-    photos = collect(recipe.data.train)
-    if recipe.validation.on_training_photos:
-        train = limited(photos, recipe.data.limit)
-        return train, train
-    if recipe.data.val:
-        val = collect(recipe.data.val)
-        kept_out = {photo.path for photo in val}
-        train = [photo for photo in photos if photo.path not in kept_out]
-    else:
-        train, val = split(photos, recipe.data.val_fraction)
-    if not train:
-        raise DataError(
-            f"{recipe.data.train[0]}: no photo is left for training; "
-            "give more photos, or a smaller --val-fraction"
-        )
-    return limited(train, recipe.data.limit), val
-
-
-def batches_of(
-    photos: list[Photo], recipe: Recipe, order: EpochOrder, device: torch.device
-) -> Iterator[Batch]:
-    """Endless training batches as the recipe wants them."""
-    workers = recipe.data.workers
-    return training_batches(
-        TrainingPhotos(photos, recipe.data, recipe.seed),
-        order,
-        workers=default_workers(photos, device) if workers is None else workers,
-        pin_memory=device.type == "cuda",
-    )
-
-
-def _validation_pixels(photos: list[Photo], recipe: Recipe) -> Tensor | None:
-    """The first so many colour photos in the order of their contents, which is no order."""
-    wanted = recipe.validation.photos
-    found: list[Tensor] = []
-    for pixels, _ in evaluation_batches(
-        sorted(photos, key=lambda photo: photo.share), size=recipe.validation.size, batch_size=8
-    ):
-        found.append(pixels)
-        if sum(map(len, found)) >= wanted:
-            break
-    if not found:
-        console.say("warning: no validation photo has colour; going on without validation")
-        return None
-    return torch.cat(found)[:wanted]
-
-
-def _budget(recipe: Recipe, order: EpochOrder) -> Budget:
-    budget = recipe.budget
-    if budget.max_minutes is not None:
-        return Budget(seconds=budget.max_minutes * 60)
-    if budget.max_steps is not None:
-        return Budget(steps=budget.max_steps)
-    assert budget.epochs is not None  # one of the three, as BudgetConfig checks
-    return Budget(steps=max(1, round(budget.epochs * order.steps_per_epoch)))
-
-
-def _optimizer(module: nn.Module, config: OptimizerConfig, key: str) -> Optimizer:
-    kind: type[Optimizer] = getattr(torch.optim, config.name)
-    known = [name for name in inspect.signature(kind).parameters if name not in ("params", "lr")]
-    for option in config.options:
-        if option not in known:
-            raise ConfigError(
-                f"{key}.options: {config.name} has no {option!r}; it has: {', '.join(known)}"
-            )
-    try:
-        return kind(module.parameters(), lr=config.lr, **config.options)  # type: ignore[call-arg]
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{key}.options {config.options} do not fit: {error}") from error
-
-
-def _absolute(recipe: PretrainRecipe | GanRecipe) -> PretrainRecipe | GanRecipe:
-    """The recipe with paths that hold wherever it is run again."""
-    data = recipe.data
-    paths = {"train": [p.resolve() for p in data.train], "val": [p.resolve() for p in data.val]}
-    changes: dict[str, Any] = {"data": data.model_copy(update=paths)}
-    weights = Path(recipe.model.encoder_weights)
-    if weights.is_file():
-        model = {"encoder_weights": str(weights.resolve())}
-        changes["model"] = recipe.model.model_copy(update=model)
-    if recipe.init is not None:
-        changes["init"] = recipe.init.resolve()
-    return recipe.model_copy(update=changes)
 
 
 def _ignore(batches: list[Batch], curves: dict[str, Tensor]) -> None:

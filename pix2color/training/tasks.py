@@ -20,15 +20,17 @@ from torch.optim import Optimizer
 from pix2color import color, images
 from pix2color.config import GanRecipe, Recipe
 from pix2color.errors import ConfigError
-from pix2color.losses import ADVERSARIAL, l1
+from pix2color.losses import ADVERSARIAL, FIDELITY
 from pix2color.metrics import picture_scores
 from pix2color.models import Generator
+from pix2color.models.features import FeatureDistance
 from pix2color.models.render import render
 
 _GENERATOR, _DISCRIMINATOR = "generator", "discriminator"
+_FEATURE = "feature"
 _VALIDATION_BATCH = 8
 _SAMPLE_ROWS = 6
-_CURVES = ("psnr", "ssim", "delta_e")
+_CURVES = ("loss", "psnr", "ssim", "delta_e")
 
 
 @dataclass
@@ -56,10 +58,14 @@ class Losses:
 
 @dataclass
 class Validation:
-    """Scores over the validation photos, and rows of pictures for people to look at."""
+    """Scores over the validation photos, and rows of pictures for people to look at.
+
+    ``loss`` is one number for schedules that look at it; lower is better.
+    """
 
     scores: dict[str, float]
     samples: np.ndarray  # uint8 (3, H, W)
+    loss: float
 
 
 class Task(ABC):
@@ -101,13 +107,24 @@ class Task(ABC):
 
 
 class RegressionTask(Task):
-    """L → ab with L1 (stage one)."""
+    """L → ab with losses of fidelity (stage one).
+
+    Args:
+        generator: predicts ab.
+        optimizer: of the generator.
+        recipe: the losses and their weights, the size of the pictures, BatchNorm.
+
+    Raises:
+        ConfigError: a loss is unknown, or lacks its network.
+    """
 
     exported = _GENERATOR
 
     def __init__(self, generator: Generator, optimizer: Optimizer, recipe: Recipe) -> None:
         self.modules = {_GENERATOR: generator}
         self.phases = [Phase(_GENERATOR, optimizer)]
+        self.weights = recipe.losses
+        self.feature_distance = _feature_distance(recipe)
         self.freeze_batchnorm = recipe.freeze_batchnorm
         self.render_size = recipe.data.crop
         self._gray_scores: dict[str, float] = {}
@@ -120,26 +137,50 @@ class RegressionTask(Task):
             return ColorState(L, ab, self.plain(_GENERATOR)(L))
 
     def losses(self, phase: str, state: ColorState) -> Losses:
-        loss = l1(state.prediction, state.ab)
-        return Losses(loss, {"l1": loss.detach()})
+        return self._fidelity(state)
+
+    def _fidelity(self, state: ColorState) -> Losses:
+        parts: dict[str, Tensor] = {}
+        for name in self.weights:
+            if name == _FEATURE:
+                distance = self.feature_distance.to(state.L.device)
+                parts[name] = distance(state.L, state.prediction, state.ab)
+            else:
+                parts[name] = FIDELITY[name](state.prediction, state.ab)
+        total = torch.stack([self.weights[name] * part for name, part in parts.items()]).sum()
+        return Losses(total, {name: part.detach() for name, part in parts.items()})
 
     def validate(self, predict: Callable[[Tensor], Tensor], pixels: Tensor) -> Validation:
-        """PSNR, SSIM, ΔE00 and the colourfulness ratio, beside those of the gray pictures."""
+        """The losses of fidelity, PSNR, SSIM, ΔE00 and the colourfulness ratio, beside those of
+        the gray pictures."""
 
-        def colored(L: Tensor) -> Tensor:
-            return color.decode(L, render(predict, L, self.render_size))
+        def predicted(L: Tensor) -> Tensor:
+            return render(predict, L, self.render_size)
 
         if not self._gray_scores:  # a run has one set of validation photos
-            self._gray_scores = _mean_scores(_gray, pixels)
-        mean = _mean_scores(colored, pixels)
+            self._gray_scores = self._mean_scores(_gray, pixels)
+        mean = self._mean_scores(predicted, pixels)
         scores = {name: mean[name] for name in _CURVES}
         scores |= {f"{name}_gray": self._gray_scores[name] for name in _CURVES}
         scores["colorfulness_ratio"] = mean["colorfulness"] / mean["true_colorfulness"]
         shown = pixels[:_SAMPLE_ROWS]
         L, _ = color.encode(shown)
-        columns = [_gray(L), colored(L), shown / 255]
+        columns = [color.decode(L, ab) for ab in (_gray(L), predicted(L))] + [shown / 255]
         rows = zip(*((c * 255).round().byte().cpu().numpy() for c in columns), strict=True)
-        return Validation(scores, images.in_rows(rows))
+        return Validation(scores, images.in_rows(rows), scores["loss"])
+
+    def _mean_scores(
+        self, predicted: Callable[[Tensor], Tensor], pixels: Tensor
+    ) -> dict[str, float]:
+        """Means over the pictures of what ``predicted`` makes of their L."""
+        scores: list[dict[str, Tensor]] = []
+        for batch in pixels.split(_VALIDATION_BATCH):
+            L, ab = color.encode(batch)
+            prediction = predicted(L)
+            loss = self._fidelity(ColorState(L, ab, prediction)).total
+            pictures = picture_scores(color.decode(L, prediction), batch / 255)
+            scores.append({"loss": loss.expand(len(batch)), **pictures})
+        return {name: torch.cat([s[name] for s in scores]).mean().item() for name in scores[0]}
 
     def train_mode(self) -> None:
         for module in self.modules.values():
@@ -179,7 +220,6 @@ class AdversarialTask(RegressionTask):
             known = ", ".join(ADVERSARIAL)
             raise ConfigError(f"loss: none is called {recipe.loss!r}; known are: {known}")
         self.criterion, self.decision = ADVERSARIAL[recipe.loss]
-        self.l1_weight = recipe.l1_weight
         self.resolution = recipe.discriminator.resolution
         self.passes = recipe.discriminator.passes
         self.ab_stride = generator.ab_stride
@@ -190,12 +230,12 @@ class AdversarialTask(RegressionTask):
         return self._discriminator_losses(state)
 
     def _generator_losses(self, state: ColorState) -> Losses:
-        fidelity = l1(state.prediction, state.ab)
+        fidelity = self._fidelity(state)
         logits = self.plain(_DISCRIMINATOR)(self._seen(state.L, state.prediction))
         adversarial = self.criterion(logits, real=True, for_generator=True)
         return Losses(
-            self.l1_weight * fidelity + adversarial,
-            {"l1": fidelity.detach(), "adversarial": adversarial.detach()},
+            fidelity.total + adversarial,
+            {**fidelity.curves, "adversarial": adversarial.detach()},
         )
 
     def _discriminator_losses(self, state: ColorState) -> Losses:
@@ -232,17 +272,21 @@ class ColorState:
     prediction: Tensor
 
 
+def _feature_distance(recipe: Recipe) -> nn.Module:
+    """The network of the loss ``feature``, if it is among the recipe's; all are checked."""
+    for name in recipe.losses:
+        if name not in (*FIDELITY, _FEATURE):
+            known = ", ".join([*FIDELITY, _FEATURE])
+            raise ConfigError(f"losses: none is called {name!r}; known are: {known}")
+    if _FEATURE not in recipe.losses:
+        return nn.Identity()
+    if recipe.feature_weights == "none":
+        raise ConfigError("losses: feature needs feature_weights=imagenet, or the path of some")
+    return FeatureDistance(recipe.feature_weights)
+
+
 def _gray(L: Tensor) -> Tensor:
-    return color.decode(L, torch.zeros_like(L).expand(-1, 2, -1, -1))
-
-
-def _mean_scores(colored: Callable[[Tensor], Tensor], pixels: Tensor) -> dict[str, float]:
-    """Means over the pictures; ``colored`` makes RGB from L."""
-    scores = [
-        picture_scores(colored(color.encode(batch)[0]), batch / 255)
-        for batch in pixels.split(_VALIDATION_BATCH)
-    ]
-    return {name: torch.cat([s[name] for s in scores]).mean().item() for name in scores[0]}
+    return torch.zeros_like(L).expand(-1, 2, -1, -1)
 
 
 def band_limited(ab: Tensor, stride: int) -> Tensor:

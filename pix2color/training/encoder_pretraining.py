@@ -1,0 +1,205 @@
+"""Trains ResNet18 to tell the folders of gray photos apart, as an encoder to begin with."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.utils.tensorboard import SummaryWriter
+
+from pix2color import console, images
+from pix2color.config import CLASSIFIED, Recipe
+from pix2color.data.loader import Batch, EpochOrder
+from pix2color.data.photos import Photo
+from pix2color.errors import MissingPathError, Stopped, UsageError
+from pix2color.models.encoder import resnet18_gray
+from pix2color.training.classify import (
+    ClassificationTask,
+    LabelledPhotos,
+    classes_of,
+    label,
+    labelled,
+    numbered,
+)
+from pix2color.training.engine import Engine, make_accelerator
+from pix2color.training.parts import (
+    batches_of,
+    budget_of,
+    optimizer_of,
+    photos_of,
+    validation_squares,
+)
+from pix2color.training.stopping import StopRequest
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """An encoder that was written.
+
+    Attributes:
+        folders: that it tells apart, by name.
+        accuracy: share of the validation photos that it puts into their folder, …
+        commonest: … and that always naming their commonest one would. None without validation.
+    """
+
+    folders: list[str]
+    accuracy: float | None
+    commonest: float | None
+
+    def told(self) -> str:
+        """In one line."""
+        if self.accuracy is None:
+            return f"{len(self.folders)} folders, no validation"
+        return (
+            f"{len(self.folders)} folders, accuracy {self.accuracy:.3f} "
+            f"(always the commonest: {self.commonest:.3f})"
+        )
+
+
+def pretrain_encoder(recipe: Recipe, out: Path) -> Pretrained:
+    """Train ResNet18 on gray photos and their folders, and write it.
+
+    Of the recipe's model only ``encoder_weights`` counts: what to start from. The curves are in
+    TensorBoard's folder ``recipe.name``; validation is after every epoch.
+
+    Args:
+        recipe: photos, batches, optimizer, schedule, budget, averaging.
+        out: safetensors with torchvision's names, which ``encoder_weights`` takes.
+
+    Raises:
+        UsageError: no photos are named, or the folder for TensorBoard exists.
+        MissingPathError: the folder of ``out`` is not there.
+        DataError: the photos are of no use, or all in one folder.
+        Stopped: by a signal; it cannot be gone on with.
+    """
+    folder = _new_folder(recipe, out)
+    torch.manual_seed(recipe.seed)
+    photos, val_photos = photos_of(recipe)
+    names = numbered(photos)
+    order = EpochOrder(
+        len(photos), recipe.data.batch_size, seed=recipe.seed, accumulate=recipe.accumulate
+    )
+    weights = recipe.model.encoder_weights
+    encoder = resnet18_gray("none" if weights == CLASSIFIED else weights)
+    encoder.fc = nn.Linear(encoder.fc.in_features, len(names))
+    task = ClassificationTask(encoder, optimizer_of(encoder, recipe.optimizer, "optimizer"))
+    accelerator = make_accelerator(recipe.device, recipe.precision)
+    engine = Engine(task, accelerator, budget_of(recipe, order), recipe)
+    batches = batches_of(photos, recipe, order, engine.device, LabelledPhotos)
+    first = next(batches)
+    engine.try_out(first.pixels)
+    pixels = _validation_pixels(val_photos, names, recipe)
+    console.say(f"{len(photos)} photos in {len(names)} folders: {', '.join(names)}")
+    watch = _Watch(engine, order.steps_per_epoch, pixels, recipe.log_every)
+    with watch.shown(folder), StopRequest(accelerator, every=1) as stop:
+        engine.fit(itertools.chain([first], batches), watch.after_step, stop.agreed)
+        if stop.received and engine.spent_share() < 1:
+            raise Stopped(f"{stop.name}: stopped; no encoder was written", stop.exit_code)
+        watch.validate()
+    _save(engine.exported, list(names), out)
+    if pixels is None:
+        return Pretrained(list(names), None, None)
+    commonest = classes_of(pixels).bincount().max().item() / len(pixels)
+    return Pretrained(list(names), watch.accuracy, commonest)
+
+
+def classified_encoder(recipe: Recipe, run: Path) -> Path:
+    """The file of an encoder that has learnt the folders, made beside a run that is to begin.
+
+    One that is there is taken if it was made by the same recipe from the same photos.
+
+    Raises:
+        UsageError: there are several processes; the rest as for ``pretrain_encoder``.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UsageError(
+            "model.encoder_weights: classified is trained in one process; make a file with "
+            "pretrain-encoder first and give its path"
+        )
+    digest = hashlib.sha256(recipe.model_dump_json(exclude={"name", "runs_dir"}).encode())
+    for photo in photos_of(recipe)[0]:
+        digest.update(os.fsencode(photo.path))
+    path = run.with_name(f"{run.name}-encoder-{digest.hexdigest()[:8]}.safetensors")
+    if not path.is_file():
+        run.parent.mkdir(parents=True, exist_ok=True)
+        encoder = pretrain_encoder(recipe.model_copy(update={"name": None}), path)
+        console.say(f"encoder: {encoder.told()}")
+    return path
+
+
+class _Watch:
+    """Curves, progress and validations while the engine trains."""
+
+    def __init__(self, engine: Engine, epoch: int, pixels: Tensor | None, log_every: int) -> None:
+        self.engine, self.epoch = engine, epoch
+        self.pixels, self.log_every = pixels, log_every
+        self.accuracy: float | None = None
+        self._validated_at = 0
+
+    @contextlib.contextmanager
+    def shown(self, folder: Path) -> Iterator[None]:
+        """In TensorBoard's ``folder`` and on the terminal."""
+        steps, seconds = self.engine.budget.steps, self.engine.budget.seconds
+        total, unit = (steps, "steps") if steps else (seconds / 60, "min")
+        with (
+            SummaryWriter(str(folder)) as self._board,
+            console.progress("pretrain-encoder", total, unit) as self._progress,
+        ):
+            yield
+
+    def after_step(self, batches: list[Batch], curves: dict[str, Tensor]) -> None:
+        engine = self.engine
+        if engine.step_number % self.log_every == 0:
+            for name, value in curves.items():
+                self._board.add_scalar(name, float(value), engine.step_number)
+        if engine.step_number % self.epoch == 0:
+            self.validate()
+        note = "" if self.accuracy is None else f"accuracy {self.accuracy:.3f}"
+        self._progress(engine.step_number if engine.budget.steps else engine.spent / 60, note)
+
+    def validate(self) -> None:
+        """Once a step at most."""
+        step = self.engine.step_number
+        if self.pixels is None or self._validated_at == step:
+            return
+        scores = self.engine.validate(self.pixels).scores
+        for name, value in scores.items():
+            self._board.add_scalar(f"val/{name}", value, step)
+        self.accuracy, self._validated_at = scores["accuracy"], step
+
+
+def _new_folder(recipe: Recipe, out: Path) -> Path:
+    """Where the curves go; whatever can be refused before the training is refused here."""
+    folder = recipe.runs_dir / (recipe.name or f"encoder-{time.strftime('%Y%m%d-%H%M%S')}")
+    if folder.exists():
+        raise UsageError(f"{folder}: exists; choose another --name")
+    if not recipe.data.train:
+        raise UsageError("no photos to train on; name a folder of colour photos with --data")
+    if not out.parent.is_dir():
+        raise MissingPathError(f"--out {out}: there is no folder {out.parent}; make it first")
+    return folder
+
+
+def _validation_pixels(photos: list[Photo], names: dict[str, int], recipe: Recipe) -> Tensor | None:
+    """Labelled squares of those photos whose folder is known from training."""
+    known = [photo for photo in photos if label(photo.path) in names]
+    if photos and not known:
+        console.say("warning: no validation photo is in a folder of a name known from training")
+    pixels, paths = validation_squares(known, recipe)
+    return None if pixels is None else labelled(pixels, [names[label(path)] for path in paths])
+
+
+def _save(network: nn.Module, names: list[str], out: Path) -> None:
+    state = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
+    with images.replacing(out) as temporary:
+        save_file(state, temporary, metadata={"folders": json.dumps(names)})
