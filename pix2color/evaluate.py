@@ -6,6 +6,7 @@ One protocol for everything, described in ``docs/metrics.md``.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -17,25 +18,24 @@ from torch import Tensor
 from pix2color import color, console, metrics
 from pix2color.colorizer import Colorizer
 from pix2color.data.loader import default_workers, evaluation_batches
-from pix2color.data.photos import collect
+from pix2color.data.photos import Photo, collect
 from pix2color.errors import DataError
-from pix2color.patch_critic import balanced_accuracy
+from pix2color.patch_critic import verdicts
+from pix2color.perceptual import Perceptual
 
 PROTOCOL_SIZE = 256
 GRAY = "gray"
 MODEL = "model"
 _BATCH = 8
 _RESAMPLES = 1000
+_GROUPS = 50  # of pictures, for the intervals of measures of all pixels together
 _KEPT = 400  # at most so many pictures, evenly spread, are held in memory
 # 8-bit luma of Rec. 601, which is what a gray JPEG holds.
 _LUMA = (0.299, 0.587, 0.114)
 
 
 class Score(NamedTuple):
-    """A figure; ``low`` and ``high`` are its bootstrap 95 % interval over the pictures.
-
-    They are None for measures of all pixels together.
-    """
+    """A figure; ``low`` and ``high`` are its 95 % interval over the pictures, None if unknown."""
 
     value: float
     low: float | None = None
@@ -67,24 +67,48 @@ def evaluate(
     *,
     given: Literal["lab", "luma"] = "lab",
     critic: bool = True,
+    perceptual: Perceptual | None = None,
     samples: int = 12,
+) -> Evaluation:
+    """Score a model on the colour photos in ``folders``, searched recursively.
+
+    Raises:
+        MissingPathError: a folder is not there.
+        DataError: there is no colour photo; the rest is as for ``evaluate_photos``.
+    """
+    photos = collect(folders)
+    return evaluate_photos(
+        colorizer, photos, given=given, critic=critic, perceptual=perceptual, samples=samples
+    )
+
+
+def evaluate_photos(
+    colorizer: Colorizer,
+    photos: list[Photo],
+    *,
+    given: Literal["lab", "luma"] = "lab",
+    critic: bool = True,
+    perceptual: Perceptual | None = None,
+    samples: int = 0,
+    gray: dict[str, Score] | None = None,
 ) -> Evaluation:
     """Score a model on colour photos by the protocol.
 
     Args:
         colorizer: the model.
-        folders: searched recursively.
+        photos: at least one.
         given: what the model gets to see: ``lab``, the picture's own L*, or ``luma``, its
             8-bit luma, as a gray file would hold.
         critic: train the patch critic too, by far the slowest measure.
+        perceptual: measures by trained networks, too.
         samples: how many pictures to keep for looking at, evenly spread.
+        gray: the gray pictures' scores, if they are known from another model's evaluation; the
+            samples are without the gray picture then.
 
     Raises:
-        MissingPathError: a folder is not there.
-        DataError: there is no colour photo.
+        DataError: none of them has colour.
     """
-    photos = collect(folders)
-    rows = {GRAY: _Row(), MODEL: _Row()}
+    rows = {MODEL: _Row()} if gray else {GRAY: _Row(), MODEL: _Row()}
     paths: list[Path] = []
     kept: list[Tensor] = []  # truths of the pictures that critic and sheet use
     every = math.ceil(len(photos) / _KEPT)
@@ -98,27 +122,49 @@ def evaluate(
         for pixels, names in batches:
             chosen = slice(-len(paths) % every, None, every)
             truth = pixels.to(colorizer.device)
-            L, _ = color.encode(_gray_file(truth) if given == "luma" else truth)
-            ab = colorizer.predict_ab(L.cpu()).to(L.device)
-            rows[MODEL].add(L, ab, truth, chosen)
-            rows[GRAY].add(L, torch.zeros_like(ab), truth, chosen)
+            L, ab = _predicted(colorizer, _gray_file(truth) if given == "luma" else truth)
+            for name, row in rows.items():
+                row.add(L, torch.zeros_like(ab) if name == GRAY else ab, truth, chosen)
             kept.append(pixels[chosen])
             paths += names
             progress(len(paths))
     if not paths:
         raise DataError(
-            f"{folders[0]}: none of {len(photos)} photos has colour; give colour photos"
+            f"{photos[0].path.parent}: none of {len(photos)} photos has colour; give colour photos"
         )
     truths = torch.cat(kept)
-    columns = [rows[GRAY].outputs(), rows[MODEL].outputs(), truths]
+    columns = [*(row.outputs() for row in rows.values()), truths]
     shown = np.linspace(0, len(truths) - 1, min(samples, len(truths))).round().astype(int)
+    known = {GRAY: gray} if gray else {}
+    scores = {name: row.scores(truths, critic, perceptual) for name, row in rows.items()}
     return Evaluation(
         photos=len(paths),
         left_out=len(photos) - len(paths),
-        rows={name: row.scores(truths, critic=critic) for name, row in rows.items()},
+        rows=known | scores,
         pictures=rows[MODEL].by_photo(paths),
         samples=[tuple(column[i].numpy() for column in columns) for i in shown],
     )
+
+
+def pictures_of(colorizer: Colorizer, photos: list[Photo]) -> dict[str, tuple[np.ndarray, ...]]:
+    """By path, what the protocol looks at: (gray, model, truth), each uint8 (3, 256, 256)."""
+    found: dict[str, tuple[np.ndarray, ...]] = {}
+    for pixels, paths in evaluation_batches(photos, size=PROTOCOL_SIZE, batch_size=_BATCH):
+        L, ab = _predicted(colorizer, pixels.to(colorizer.device))
+        columns = [_bytes(color.decode(L, colors)) for colors in (torch.zeros_like(ab), ab)]
+        for path, *triple in zip(paths, *columns, pixels, strict=True):
+            found[str(path)] = tuple(picture.numpy() for picture in triple)
+    return found
+
+
+def _predicted(colorizer: Colorizer, given: Tensor) -> tuple[Tensor, Tensor]:
+    """L of what is given, uint8 (N, 3, H, W), and the model's ab."""
+    L, _ = color.encode(given)
+    return L, colorizer.predict_ab(L.cpu()).to(L.device)
+
+
+def _bytes(rgb: Tensor) -> Tensor:
+    return (rgb * 255).round().byte().cpu()
 
 
 class _Row:
@@ -127,7 +173,8 @@ class _Row:
     def __init__(self) -> None:
         self._outputs: list[Tensor] = []
         self._scores: list[dict[str, Tensor]] = []
-        self._pooled = metrics.PooledScores()
+        self._groups: list[metrics.PooledScores] = []
+        self._count = 0
 
     @torch.inference_mode()
     def add(self, L: Tensor, ab: Tensor, truth: Tensor, kept: slice) -> None:
@@ -136,8 +183,13 @@ class _Row:
         scores = metrics.picture_scores(rgb, true_rgb)
         scores["delta_l"] = metrics.delta_l(lab, color.to_lab(L, ab))
         self._scores.append({name: value.cpu() for name, value in scores.items()})
-        self._pooled.add(lab.cpu(), color.rgb_to_lab(true_rgb).cpu())
-        self._outputs.append((rgb[kept] * 255).round().byte().cpu())
+        pairs = zip(lab.cpu().split(1), color.rgb_to_lab(true_rgb).cpu().split(1), strict=True)
+        for pair in pairs:
+            if self._count < _GROUPS:
+                self._groups.append(metrics.PooledScores())
+            self._groups[self._count % _GROUPS].add(*pair)
+            self._count += 1
+        self._outputs.append(_bytes(rgb[kept]))
 
     def outputs(self) -> Tensor:
         """The pictures kept, uint8 (K, 3, H, W)."""
@@ -154,20 +206,45 @@ class _Row:
             for i, path in enumerate(paths)
         ]
 
-    def scores(self, truths: Tensor, *, critic: bool) -> dict[str, Score]:
+    def scores(
+        self, truths: Tensor, critic: bool, perceptual: Perceptual | None
+    ) -> dict[str, Score]:
         values = {name: v.double().numpy() for name, v in self.pictures().items()}
         colors, true_colors = values.pop("colorfulness"), values.pop("true_colorfulness")
-        pooled = self._pooled
+        seen: dict[str, Score] = {}
+        if perceptual is not None:
+            for name, by_picture in perceptual.by_picture(self.outputs(), truths).items():
+                seen[name] = _bootstrapped(by_picture.double().numpy())
+            distances = perceptual.pooled(self.outputs(), truths)
+            seen |= {name: Score(value) for name, value in distances.items()}
         return {
-            **{name: _bootstrapped(v, np.ones_like(v)) for name, v in values.items()},
+            **{name: _bootstrapped(v) for name, v in values.items()},
             "colorfulness_ratio": _bootstrapped(colors, true_colors),
-            "ab_js": Score(pooled.ab_js()),
-            "chroma_w1": Score(pooled.chroma_w1()),
-            "washout": Score(pooled.washout()),
-            "auc": Score(pooled.auc()),
-            "auc_rebalanced": Score(pooled.auc(rebalanced=True)),
-            "critic": Score(balanced_accuracy(self.outputs(), truths) if critic else math.nan),
+            "ab_js": self._pooled(lambda pooled: pooled.ab_js()),
+            "chroma_w1": self._pooled(lambda pooled: pooled.chroma_w1()),
+            "washout": self._pooled(lambda pooled: pooled.washout()),
+            "auc": self._pooled(lambda pooled: pooled.auc()),
+            "auc_rebalanced": self._pooled(lambda pooled: pooled.auc(rebalanced=True)),
+            "critic": self._critic(truths) if critic else Score(math.nan),
+            **seen,
         }
+
+    def _pooled(self, measure: Callable[[metrics.PooledScores], float]) -> Score:
+        """With two standard errors by the delete-a-group jackknife (Kott 2001)."""
+        value = measure(metrics.PooledScores.of(self._groups))
+        count = len(self._groups)
+        if count < 2 or math.isnan(value):
+            return Score(value)
+        without = [
+            measure(metrics.PooledScores.of(self._groups[:i] + self._groups[i + 1 :]))
+            for i in range(count)
+        ]
+        error = float(np.std(without)) * math.sqrt(count - 1)
+        return Score(value, max(0.0, value - 2 * error), value + 2 * error)
+
+    def _critic(self, truths: Tensor) -> Score:
+        right = verdicts(self.outputs(), truths)
+        return _bootstrapped(right.double().numpy()) if len(right) else Score(math.nan)
 
 
 def _gray_file(pixels: Tensor) -> Tensor:
@@ -176,8 +253,9 @@ def _gray_file(pixels: Tensor) -> Tensor:
     return (pixels * weights).sum(1, keepdim=True).round().byte().expand_as(pixels)
 
 
-def _bootstrapped(above: np.ndarray, below: np.ndarray) -> Score:
-    """mean(above) / mean(below) with its interval over resampled pictures."""
+def _bootstrapped(above: np.ndarray, below: np.ndarray | None = None) -> Score:
+    """mean(above), / mean(below) if given, with its interval over resampled pictures."""
+    below = np.ones_like(above) if below is None else below
     random = np.random.default_rng(0)
     drawn = random.integers(len(above), size=(_RESAMPLES, len(above)))
     resampled = above[drawn].mean(1) / below[drawn].mean(1)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Iterable
 
 import torch
 import torch.nn.functional as F
@@ -140,6 +141,7 @@ def picture_scores(prediction: Tensor, truth: Tensor) -> dict[str, Tensor]:
         "ssim": ssim(prediction, truth),
         "ab_psnr": ab_psnr(lab, true_lab),
         "delta_e": ciede2000(lab, true_lab).mean(dim=(1, 2)),
+        "delta_mean_ab": (lab - true_lab)[:, 1:].mean(dim=(2, 3)).norm(dim=1),
         "colorfulness": colors,
         "true_colorfulness": true_colors,
         "delta_colorfulness": (colors - true_colors).abs(),
@@ -159,7 +161,18 @@ class PooledScores:
         side = int(2 * AB_SCALE / _RARITY_BIN)
         # Rows: bin of the true colour; columns: ab error in steps of 1, last one open.
         self._errors = torch.zeros(side * side, AUC_THRESHOLDS + 1, dtype=torch.float64)
-        self._vivid = self._washed_out = 0.0
+        self._vivid = torch.zeros(2, dtype=torch.float64)  # pixels, and those washed out
+
+    @classmethod
+    def of(cls, parts: Iterable[PooledScores]) -> PooledScores:
+        """Of the pictures of several, without what they keep being changed."""
+        whole = cls()
+        for part in parts:
+            whole._ab += part._ab
+            whole._chroma += part._chroma
+            whole._errors += part._errors
+            whole._vivid += part._vivid
+        return whole
 
     def add(self, prediction: Tensor, truth: Tensor) -> None:
         """Count the pixels of two Lab batches (N, 3, H, W)."""
@@ -175,8 +188,7 @@ class PooledScores:
         flat = rarity * (AUC_THRESHOLDS + 1) + error
         self._errors += _count(flat, self._errors.view(-1)).view_as(self._errors)
         vivid = true_chroma > 20
-        self._vivid += vivid.sum().item()
-        self._washed_out += (vivid & (chroma < 5)).sum().item()
+        self._vivid += torch.stack([vivid.sum(), (vivid & (chroma < 5)).sum()]).to(self._vivid)
 
     def ab_js(self) -> float:
         """Jensen–Shannon divergence, base 2, of the ab histograms (22 x 22 bins over ±110)."""
@@ -192,7 +204,8 @@ class PooledScores:
 
     def washout(self) -> float:
         """Share of the pixels with true C* above 20 that were coloured with C* below 5."""
-        return self._washed_out / self._vivid if self._vivid else math.nan
+        vivid, washed_out = self._vivid.tolist()
+        return washed_out / vivid if vivid else math.nan
 
     def auc(self, *, rebalanced: bool = False) -> float:
         """Area under the curve "share of pixels with ab error below t", t = 0 … 150.
@@ -201,15 +214,25 @@ class PooledScores:
         its true colour, 1 / (½ p̃ + ½ / Q): p̃ is the distribution in bins of 10, smoothed
         with a Gaussian of σ 5, and Q the number of bins that sRGB can reach.
         """
-        weights = _rarity_weights(self._errors.sum(1)) if rebalanced else 1.0
+        weights = _bin_weights(self._errors.sum(1)) if rebalanced else 1.0
         counts = (self._errors.T * weights).sum(1)
         below = counts.cumsum(0)[:-1] / counts.sum()
         return below.sum().item() / (AUC_THRESHOLDS + 1)  # t = 0 adds nothing
 
 
-def _rarity_weights(counts: Tensor) -> Tensor:
+def rarity_weights(ab: Tensor) -> Tensor:
+    """How rare each pixel's colour is among all of the batch, (N, H, W).
+
+    The weights of ``PooledScores.auc(rebalanced=True)``, for ab (N, 2, H, W) in Lab's units.
+    """
+    bins = _ab_bin(ab.movedim(1, -1).reshape(-1, 2), _RARITY_BIN)
+    counts = torch.bincount(bins, minlength=round(2 * AB_SCALE / _RARITY_BIN) ** 2).to(ab)
+    return _bin_weights(counts)[bins].view(ab.shape[0], *ab.shape[2:])
+
+
+def _bin_weights(counts: Tensor) -> Tensor:
     side = math.isqrt(len(counts))
-    distances = torch.arange(-3, 4, dtype=counts.dtype) * _RARITY_BIN
+    distances = torch.arange(-3, 4, dtype=counts.dtype, device=counts.device) * _RARITY_BIN
     kernel = torch.exp(-distances.square() / (2 * _RARITY_SIGMA**2))
     kernel = torch.outer(kernel, kernel) / kernel.sum() ** 2
     grid = (counts / counts.sum()).view(1, 1, side, side)

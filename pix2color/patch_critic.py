@@ -5,7 +5,6 @@ Its recipe is fixed, so that the figure means the same for every model.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 import torch
@@ -48,7 +47,7 @@ class PatchCriticTask(Task):
         self.modules["critic"].train()
 
     def validate(self, predict: object, pixels: Tensor) -> Validation:
-        raise NotImplementedError("the critic is scored by balanced_accuracy")
+        raise NotImplementedError("the critic is scored by verdicts")
 
 
 def seen(pixels: Tensor) -> Tensor:
@@ -56,7 +55,7 @@ def seen(pixels: Tensor) -> Tensor:
     return F.avg_pool2d(torch.cat(color.encode(pixels), dim=1), 2)
 
 
-def balanced_accuracy(outputs: Tensor, truths: Tensor) -> float:
+def verdicts(outputs: Tensor, truths: Tensor) -> Tensor:
     """How well a critic, trained on half of the pictures, tells the other half apart.
 
     Args:
@@ -64,22 +63,24 @@ def balanced_accuracy(outputs: Tensor, truths: Tensor) -> float:
         truths: the true ones, in the same order.
 
     Returns:
-        0.5 where it cannot tell, 1 where it always can; NaN for under ``MIN_PICTURES``.
+        For each photo of the other half the share of right verdicts on it, as it is and as the
+        model has it. The mean is the balanced accuracy: 0.5 where it cannot tell, 1 where it
+        always can. Empty for under ``MIN_PICTURES``.
     """
     if len(truths) < MIN_PICTURES:
-        return math.nan
+        return torch.empty(0)
     config = EngineConfig(
         seed=_SEED, ema=None, clip=None, schedule=ScheduleConfig(name="constant", warmup_steps=0)
     )
     with torch.random.fork_rng():
-        accelerator = make_accelerator(precision="float32")
+        accelerator = make_accelerator()
         engine = Engine(PatchCriticTask(), accelerator, Budget(steps=_STEPS), config)
         engine.fit(_batches(outputs[::2], truths[::2]), lambda batch, curves: None)
         right = [
-            ((_verdict(engine, pictures[1::2]) > 0) == real).float().mean().item()
+            ((_logit(engine, pictures[1::2]) > 0) == real).float()
             for pictures, real in ((truths, True), (outputs, False))
         ]
-    return sum(right) / 2
+    return torch.stack(right).mean(0).cpu()
 
 
 def _batches(outputs: Tensor, truths: Tensor) -> Iterator[Batch]:
@@ -89,7 +90,7 @@ def _batches(outputs: Tensor, truths: Tensor) -> Iterator[Batch]:
             yield Batch(torch.cat([truths[chosen], outputs[chosen]]), {})
 
 
-def _verdict(engine: Engine, pictures: Tensor) -> Tensor:
+def _logit(engine: Engine, pictures: Tensor) -> Tensor:
     """Mean logit of each picture's patches, (N,)."""
     return torch.cat(
         [engine.predict(seen(p.to(engine.device))).mean((1, 2, 3)) for p in pictures.split(_BATCH)]

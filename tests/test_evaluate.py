@@ -1,6 +1,5 @@
 import csv
 import json
-import math
 
 import numpy as np
 import pytest
@@ -9,12 +8,13 @@ from conftest import one_line, pix2color
 from PIL import Image
 from skimage import data
 
-from pix2color import report
+from pix2color import color, metrics, report
 from pix2color.colorizer import Colorizer
+from pix2color.data.photos import collect, protocol_square
 from pix2color.evaluate import GRAY, MODEL, evaluate
 from pix2color.models import Generator
 from pix2color.models.files import ModelInfo
-from pix2color.patch_critic import balanced_accuracy
+from pix2color.patch_critic import verdicts
 
 
 class Gray(Generator):
@@ -45,13 +45,26 @@ def test_a_gray_model_scores_as_the_gray_row(of_gray):
     assert gray["delta_l"].value < 0.01
 
 
-def test_intervals_hold_the_mean_and_pooled_measures_have_none(of_gray):
-    for name in ("psnr", "ssim", "delta_e", "delta_colorfulness"):
+def test_intervals_hold_the_value(of_gray):
+    for name in ("psnr", "ssim", "delta_e", "delta_colorfulness", "ab_js", "auc_rebalanced"):
         score = of_gray.rows[GRAY][name]
         assert score.low < score.value < score.high
-    assert of_gray.rows[GRAY]["ab_js"].low is None
     mean = np.mean([p["psnr"] for p in of_gray.pictures])
     assert of_gray.rows[MODEL]["psnr"].value == pytest.approx(mean)
+
+
+def test_the_interval_of_pooled_measures_is_of_the_pictures(photos, of_gray):
+    """AuC of all pixels is the mean of the pictures', whose standard error is known."""
+    ours = []
+    for photo in collect([photos]):
+        lab = color.rgb_to_lab(torch.from_numpy(protocol_square(photo))[None] / 255)
+        scores = metrics.PooledScores()
+        scores.add(lab * torch.tensor([1.0, 0, 0]).view(1, 3, 1, 1), lab)
+        ours.append(scores.auc())
+    score = of_gray.rows[GRAY]["auc"]
+    assert score.value == pytest.approx(np.mean(ours), abs=1e-3)
+    error = np.std(ours, ddof=1) / len(ours) ** 0.5
+    assert (score.high - score.low) / 4 == pytest.approx(error, rel=0.02)
 
 
 def test_luma_input_moves_the_luminance_of_the_result(photos, of_gray):
@@ -79,9 +92,9 @@ def test_the_critic_tells_gray_from_colour_but_not_a_picture_from_itself():
     ]
     truths = torch.stack(crops)[torch.randperm(len(crops), generator=generator)]
     gray = truths.float().mean(1, keepdim=True).round().byte().expand_as(truths)
-    assert balanced_accuracy(gray, truths) > 0.9
-    assert balanced_accuracy(truths, truths) == pytest.approx(0.5, abs=0.01)
-    assert math.isnan(balanced_accuracy(truths[:10], truths[:10]))
+    assert verdicts(gray, truths).mean() > 0.9
+    assert verdicts(truths, truths).mean() == pytest.approx(0.5, abs=0.01)
+    assert len(verdicts(truths[:10], truths[:10])) == 0
 
 
 def test_the_command_prints_and_writes_everything(photos, pretrained, tmp_path):

@@ -72,6 +72,12 @@ def test_colorfulness_follows_its_formula(pair):
     assert metrics.colorfulness(gray).item() == pytest.approx(0, abs=1e-4)
 
 
+def test_delta_mean_ab_is_the_distance_of_the_mean_colours(pair):
+    a, b = (reference_color.rgb2lab(picture(p))[..., 1:].mean((0, 1)) for p in pair)
+    found = metrics.picture_scores(*pair)["delta_mean_ab"].item()
+    assert found == pytest.approx(np.hypot(*(a - b)), abs=1e-3)
+
+
 def test_measures_are_one_number_a_picture(pair):
     both = torch.cat(pair)
     scores = metrics.picture_scores(both, both.flip(0))
