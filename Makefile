@@ -35,8 +35,9 @@ demo: $(READY)
 	@echo "Open $(DEMO)/colour/gallery.html: assets/samples/ before and after."
 	@echo "Curves: $(BIN)/tensorboard --logdir $(DEMO)/runs"
 
+# A file of tests to a process, a core to each: two threads that share a core with two others wait.
 test: lint
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n logical --maxprocesses 4 --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -52,13 +52,13 @@ PRETRAIN = ("tutorial pretrain", "pix2pix pretrain")
 GAN = ("tutorial GAN", "pix2pix GAN")
 FULL = "discriminator.resolution=full"
 ROWS = {
-    "tutorial pretrain": Row("pretrain", "tutorial-pretrain", (), *PRETRAIN),
-    "pix2pix pretrain": Row("pretrain", "pix2pix-pretrain", (), *PRETRAIN),
-    "ours pretrain": Row("pretrain", "pretrain", (), *PRETRAIN),
-    "tutorial GAN": Row("train-gan", "tutorial-gan", (), *GAN),
-    "pix2pix GAN": Row("train-gan", "pix2pix-gan", (), *GAN),
-    "ours GAN, D at half": Row("train-gan", "gan", (), *GAN),
-    "ours GAN, D at full": Row("train-gan", "gan", (FULL,), *GAN),
+    "tutorial pretrain": Row("pretrain", "baselines/tutorial-l1", (), *PRETRAIN),
+    "pix2pix pretrain": Row("pretrain", "baselines/pix2pix-unet256-l1", (), *PRETRAIN),
+    "ours pretrain": Row("pretrain", "baselines/ours-l1", (), *PRETRAIN),
+    "tutorial GAN": Row("train-gan", "baselines/tutorial-gan", (), *GAN),
+    "pix2pix GAN": Row("train-gan", "baselines/pix2pix-unet256-gan", (), *GAN),
+    "ours GAN, D at half": Row("train-gan", "baselines/ours-gan", (), *GAN),
+    "ours GAN, D at full": Row("train-gan", "baselines/ours-gan", (FULL,), *GAN),
 }
 
 
@@ -66,7 +66,7 @@ def build(row: Row, size: int) -> Engine:
     recipe = load_recipe(row.task, CONFIGS / f"{row.recipe}.yaml", row.settings)
     if row.task == "train-gan":
         # Stage two takes its network from stage one; both learn in every step measured.
-        first = load_recipe("pretrain", CONFIGS / f"{row.recipe.replace('gan', 'pretrain')}.yaml")
+        first = load_recipe("pretrain", CONFIGS / f"{row.recipe.replace('gan', 'l1')}.yaml")
         recipe = recipe.model_copy(update={"model": first.model, "critic_warmup_steps": 0})
     name, options = recipe.model.name, dict(recipe.model.options)
     if name == "pix2pix-unet256" and size < 256:

@@ -16,6 +16,7 @@ import click
 
 from pix2color import __version__
 from pix2color.cli_colorize import colorize
+from pix2color.cli_experiments import EXPERIMENTS
 from pix2color.cli_tools import TOOLS
 from pix2color.commands import (
     BUDGET,
@@ -52,7 +53,7 @@ def cli() -> None:
     """Colour for black-and-white photographs, and training of one's own colourizer."""
 
 
-for command in (colorize, *TOOLS):
+for command in (colorize, *TOOLS, *EXPERIMENTS):
     cli.add_command(command)
 
 
@@ -156,6 +157,11 @@ def _tell(run: Path) -> None:
     "--critic/--no-critic", default=True, help="Train the patch critic (slowest measure)."
 )
 @click.option(
+    "--perceptual",
+    metavar="local|FILE",
+    help="LPIPS, FID and KID, too, by networks that torch keeps here, or by a ResNet18's file.",
+)
+@click.option(
     "--csv",
     "csv_path",
     type=click.Path(path_type=Path),
@@ -175,6 +181,7 @@ def evaluate(
     data: tuple[Path, ...],
     given: Literal["lab", "luma"],
     critic: bool,
+    perceptual: str | None,
     csv_path: Path | None,
     sheet: Path | None,
     samples: int,
@@ -184,6 +191,7 @@ def evaluate(
     from pix2color import report
     from pix2color.colorizer import Colorizer
     from pix2color.evaluate import evaluate as run
+    from pix2color.perceptual import Perceptual
 
     if sheet and sheet.suffix.lower() != ".png":
         raise UsageError(f"--sheet {sheet}: a contact sheet is a PNG; let its name end in .png")
@@ -191,7 +199,14 @@ def evaluate(
         if path.is_dir():
             raise UsageError(f"{path}: is a folder; name a file")
     colorizer = Colorizer.load(model)
-    result = run(colorizer, list(data), given=given, critic=critic, samples=samples)
+    result = run(
+        colorizer,
+        list(data),
+        given=given,
+        critic=critic,
+        perceptual=Perceptual(perceptual) if perceptual else None,
+        samples=samples,
+    )
     click.echo(report.to_json(result) if as_json else report.table(result))
     if csv_path:
         report.write_csv(result, csv_path)

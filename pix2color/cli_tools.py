@@ -1,7 +1,8 @@
-"""The commands around training: prepare, doctor, runs, lr-find, overfit."""
+"""The commands around training: prepare, doctor, runs, lr-find, overfit, pretrain-encoder."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import sys
@@ -10,7 +11,15 @@ from typing import Any
 
 import click
 
-from pix2color.commands import BUDGET, PHOTOS, RECIPE, Command, as_settings, with_options
+from pix2color.commands import (
+    BUDGET,
+    PHOTOS,
+    RECIPE,
+    VALIDATION,
+    Command,
+    as_settings,
+    with_options,
+)
 from pix2color.errors import Pix2colorError, UsageError
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print the same as JSON.")
@@ -103,6 +112,42 @@ def overfit(**options: Any) -> None:
         sys.exit(Pix2colorError.exit_code)
 
 
+@click.command(
+    "pretrain-encoder",
+    cls=Command,
+    example="pix2color pretrain-encoder --data photos/ --epochs 5 --out encoder.safetensors",
+)
+@with_options(*PHOTOS, *VALIDATION, *BUDGET)
+@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="FILE",
+              help="The encoder (safetensors), for model.encoder_weights.")  # fmt: skip
+@with_options(*RECIPE)
+@_as_json
+def pretrain_encoder(out: Path, as_json: bool, **options: Any) -> None:
+    """Teach ResNet18 which folder a gray photo is from, as an encoder to begin with.
+
+    The folder that holds a photo is its kind, so give one with a subfolder for each. Then:
+    pix2color pretrain --set model.encoder_weights=FILE
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UsageError("pretrain-encoder: runs in one process; start it without torchrun")
+    if out.suffix.lower() != ".safetensors" or out.is_dir():
+        raise UsageError(f"--out {out}: let the file's name end in .safetensors")
+    from pix2color.config import PretrainRecipe
+    from pix2color.recipes import load_recipe
+
+    config, settings = options.pop("config"), options.pop("settings")
+    recipe = load_recipe("pretrain", config, settings, as_settings(options))
+    assert isinstance(recipe, PretrainRecipe)
+    from pix2color.training.encoder_pretraining import pretrain_encoder as run
+
+    found = run(recipe, out)
+    if as_json:
+        click.echo(json.dumps({"out": str(out), **dataclasses.asdict(found)}, indent=2))
+        return
+    click.echo(found.told(), err=True)
+    click.echo(out)
+
+
 @click.command(cls=Command, example="pix2color prepare photos/ more-photos/ --out prepared/")
 @click.argument(
     "sources", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FOLDER…"
@@ -167,4 +212,4 @@ def prepare(
     click.echo(out)
 
 
-TOOLS = (prepare, doctor, runs, lr_find, overfit)
+TOOLS = (prepare, doctor, runs, lr_find, overfit, pretrain_encoder)

@@ -36,7 +36,9 @@ NEEDED = {  # distribution: module
 EXTRAS = {
     "fastai": ("fastai",),
     "onnx": ("onnx", "onnxscript", "onnxruntime"),
+    "perceptual": ("torchmetrics", "torch-fidelity"),
     "shards": ("webdataset",),
+    "sweep": ("optuna",),
 }
 _CODECS = {"JPEG": "jpg", "PNG": "zlib", "WebP": "webp", "AVIF": "avif", "TIFF": "libtiff"}
 _ALWAYS = ("JPEG", "PNG")

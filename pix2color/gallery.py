@@ -16,6 +16,17 @@ _LONG_SIDE = 960
 _QUALITY = 82
 _GENERATOR = '<meta name="generator" content="pix2color'
 
+SLIDER_STYLE = """\
+.pair { position: relative; overflow: hidden; border-radius: .5rem; --at: 50%;
+  box-shadow: 0 1px 6px rgb(0 0 0 / .25); }
+.pair img { display: block; width: 100%; height: auto; }
+.pair .before { position: absolute; inset: 0; height: 100%;
+  clip-path: inset(0 calc(100% - var(--at)) 0 0); }
+.pair::after { content: ""; position: absolute; top: 0; bottom: 0; left: var(--at); width: 2px;
+  margin-left: -1px; background: #fff; box-shadow: 0 0 4px rgb(0 0 0 / .6); pointer-events: none; }
+.pair input { position: absolute; inset: 0; width: 100%; height: 100%; margin: 0; opacity: 0;
+  cursor: ew-resize; touch-action: pan-y; }
+.pair:focus-within { outline: 3px solid #3b82f6; outline-offset: 2px; }"""
 _HEAD = f"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -31,42 +42,32 @@ header p {{ margin: .25rem 0 2rem; opacity: .7; }}
 main {{ display: grid; gap: 2rem; align-items: start;
   grid-template-columns: repeat(auto-fill, minmax(min(24rem, 100%), 1fr)); }}
 figure {{ margin: 0; }}
-.pair {{ position: relative; overflow: hidden; border-radius: .5rem; --at: 50%;
-  box-shadow: 0 1px 6px rgb(0 0 0 / .25); }}
-.pair img {{ display: block; width: 100%; height: auto; }}
-.pair .before {{ position: absolute; inset: 0; height: 100%;
-  clip-path: inset(0 calc(100% - var(--at)) 0 0); }}
-.pair::after {{ content: ""; position: absolute; top: 0; bottom: 0; left: var(--at); width: 2px;
-  margin-left: -1px; background: #fff; box-shadow: 0 0 4px rgb(0 0 0 / .6); pointer-events: none; }}
-.pair input {{ position: absolute; inset: 0; width: 100%; height: 100%; margin: 0; opacity: 0;
-  cursor: ew-resize; touch-action: pan-y; }}
-.pair:focus-within {{ outline: 3px solid #3b82f6; outline-offset: 2px; }}
+{SLIDER_STYLE}
 figcaption {{ margin-top: .5rem; font-size: .9rem; overflow-wrap: anywhere; opacity: .8; }}
 </style>
 <header><h1>Before and after</h1>
 <p>Drag across a picture, or use the arrow keys. The colours were made by software.</p></header>
 <main>
 """
-_PAIR = """<figure><div class="pair">
+_SLIDER = """<div class="pair">
 <img class="after" loading="lazy" width="{width}" height="{height}" alt="{name}, in colour"
- src="data:image/jpeg;base64,{after}">
+ src="{after}">
 <img class="before" loading="lazy" width="{width}" height="{height}" alt="{name}, as it was"
- src="data:image/jpeg;base64,{before}">
+ src="{before}">
 <input type="range" min="0" max="100" value="50" aria-label="{name}: how much is as it was"
  oninput="this.parentNode.style.setProperty('--at', this.value + '%')">
-</div><figcaption>{name}</figcaption></figure>
-"""
+</div>"""
 _TAIL = "</main>\n</html>\n"
 
 
 def check_place(path: Path) -> None:
-    """Make sure that a gallery may be written.
+    """Make sure that a page may be written.
 
     Raises:
         UsageError: there is something else.
     """
     if path.exists() and (path.is_dir() or _GENERATOR not in path.read_text("utf-8", "replace")):
-        raise UsageError(f"{path}: is there and no gallery of ours; move it away")
+        raise UsageError(f"{path}: is there and no page of ours; move it away")
 
 
 def write_gallery(path: Path, pairs: Iterable[tuple[str, Path, Path]]) -> int:
@@ -88,23 +89,36 @@ def write_gallery(path: Path, pairs: Iterable[tuple[str, Path, Path]]) -> int:
         page.write(_HEAD)
         for name, photo, colored in pairs:
             try:
-                size, after = _thumbnail(colored)
-                _, before = _thumbnail(photo)
+                after, before = _thumbnail(colored), _thumbnail(photo)
             except ImageError:  # taken away since it was coloured
                 continue
-            width, height = size
-            name = html.escape(name, quote=True)
-            page.write(
-                _PAIR.format(name=name, width=width, height=height, before=before, after=after)
-            )
+            pair = slider(name, after.size, data_url(before, _QUALITY), data_url(after, _QUALITY))
+            page.write(f"<figure>{pair}<figcaption>{html.escape(name)}</figcaption></figure>\n")
             count += 1
         page.write(_TAIL)
     return count
 
 
-def _thumbnail(path: Path) -> tuple[tuple[int, int], str]:
-    """Size and base64 of a small JPEG."""
+def slider(name: str, size: tuple[int, int], before: str, after: str) -> str:
+    """HTML of two pictures, one over the other, that a slider parts; needs ``SLIDER_STYLE``.
+
+    Args:
+        name: what it shows, for those who cannot see it.
+        size: width and height in pixels.
+        before, after: addresses of the pictures.
+    """
+    width, height = size
+    name = html.escape(name, quote=True)
+    return _SLIDER.format(name=name, width=width, height=height, before=before, after=after)
+
+
+def data_url(picture: Image.Image, quality: int) -> str:
+    """A picture within the page itself, as JPEG."""
+    data = images.encode(picture, "JPEG", quality, {"optimize": True})
+    return f"data:image/jpeg;base64,{base64.b64encode(data).decode()}"
+
+
+def _thumbnail(path: Path) -> Image.Image:
     picture = images.read(path, min_side=_LONG_SIDE)
     picture.thumbnail((_LONG_SIDE, _LONG_SIDE), Image.Resampling.LANCZOS)
-    data = images.encode(picture, "JPEG", _QUALITY, {"optimize": True})
-    return picture.size, base64.b64encode(data).decode()
+    return picture

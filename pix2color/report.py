@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import math
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -13,31 +15,65 @@ from pix2color import images
 from pix2color.evaluate import GRAY, MODEL, Evaluation, Score
 
 COLUMNS = ("gray", "ours", "truth")
-_MEASURES = {  # name: heading, digits, which way is better; others come last, by their name
-    "psnr": ("PSNR dB", 2, "↑"),
-    "ab_psnr": ("PSNR of ab dB", 2, "↑"),
-    "ssim": ("SSIM", 4, "↑"),
-    "delta_e": ("ΔE00", 2, "↓"),
-    "delta_l": ("|ΔL*|", 3, "↓"),
-    "colorfulness_ratio": ("colourfulness ratio", 3, "→ 1"),
-    "delta_colorfulness": ("|Δ colourfulness|", 2, "↓"),
-    "ab_js": ("ab-JS", 4, "↓"),
-    "chroma_w1": ("chroma W1", 2, "↓"),
-    "washout": ("wash-out", 3, "↓"),
-    "auc": ("AuC", 4, "↑"),
-    "auc_rebalanced": ("AuC rebalanced", 4, "↑"),
-    "critic": ("patch critic", 3, "→ 0.5"),
+
+
+class Measure(NamedTuple):
+    """How a measure is shown: its heading, digits, which way is better, and what it says."""
+
+    heading: str
+    digits: int = 3
+    better: str = ""
+    meaning: str = ""
+
+
+MEASURES = {  # others come last, by their name
+    "psnr": Measure("PSNR dB", 2, "↑", "Nearness of the RGB values. Rewards washed-out colours."),
+    "ab_psnr": Measure("PSNR of ab dB", 2, "↑", "Nearness of the colours alone, without L*."),
+    "ssim": Measure("SSIM", 4, "↑", "Likeness of structure. Gray has above 0.9: no headline."),
+    "delta_e": Measure("ΔE00", 2, "↓", "Mean colour difference as people see it (CIEDE2000)."),
+    "delta_mean_ab": Measure(
+        "Δ mean ab", 2, "↓", "How far the picture's mean colour, its mood, is from the truth's."
+    ),
+    "delta_l": Measure("|ΔL*|", 3, "↓", "How far the luminance has moved; only rounding should."),
+    "colorfulness_ratio": Measure(
+        "colourfulness ratio", 3, "→ 1", "Amount of colour against the truth's; 0 is gray."
+    ),
+    "delta_colorfulness": Measure(
+        "|Δ colourfulness|", 2, "↓", "Distance of each picture's amount of colour from the truth's."
+    ),
+    "ab_js": Measure("ab-JS", 4, "↓", "How unlike the truth's the distribution of colours is."),
+    "chroma_w1": Measure(
+        "chroma W1", 2, "↓", "How unlike the truth's the distribution of chroma is."
+    ),
+    "washout": Measure("wash-out", 3, "↓", "Share of the colourful pixels that were left gray."),
+    "auc": Measure("AuC", 4, "↑", "Share of the pixels with a small colour error."),
+    "auc_rebalanced": Measure(
+        "AuC rebalanced", 4, "↑", "The same, rare colours weighing as much as common ones."
+    ),
+    "critic": Measure(
+        "patch critic", 3, "→ 0.5", "How often a fresh network tells the result from a true photo."
+    ),
+    "lpips": Measure("LPIPS", 4, "↓", "Unlikeness as a trained network sees it."),
+    "fid": Measure("FID", 2, "↓", "How unlike the truths the results are, all together."),
+    "kid": Measure("KID", 4, "↓", "The same, without the bias of small sets."),
 }
+PERCEPTUAL = ("lpips", "fid", "kid")
+"""Those that are there only if they are asked for."""
+
+
+def measures_of(scores: Iterable[str]) -> dict[str, Measure]:
+    """Those names, in the order of the tables, and how they are shown."""
+    names = list(scores)
+    order = sorted(names, key=[*MEASURES, *names].index)
+    return {name: MEASURES.get(name, Measure(name)) for name in order}
 
 
 def table(evaluation: Evaluation) -> str:
     """A line a measure: the gray picture and the model, with 95 % intervals."""
     lines: list[tuple[str, ...]] = [("measure", "better", GRAY, MODEL)]
-    names = evaluation.rows[MODEL]
-    for name in sorted(names, key=[*_MEASURES, *names].index):
-        heading, digits, better = _MEASURES.get(name, (name, 3, ""))
-        cells = [_cell(evaluation.rows[row][name], digits) for row in (GRAY, MODEL)]
-        lines.append((heading, better, *cells))
+    for name, measure in measures_of(evaluation.rows[MODEL]).items():
+        cells = [cell(evaluation.rows[row][name], measure.digits) for row in (GRAY, MODEL)]
+        lines.append((measure.heading, measure.better, *cells))
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     text = [
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
@@ -48,14 +84,20 @@ def table(evaluation: Evaluation) -> str:
     return "\n".join([text[0], rule, *text[1:], rule, foot])
 
 
+def plain(scores: dict[str, Score]) -> dict[str, list[float | None]]:
+    """For JSON: value, low, high; a figure that could not be had is null."""
+    return {name: [_finite(v) for v in score] for name, score in scores.items()}
+
+
+def as_dict(evaluation: Evaluation) -> dict[str, Any]:
+    """The rows and counts, for JSON."""
+    rows = {row: plain(scores) for row, scores in evaluation.rows.items()}
+    return {"photos": evaluation.photos, "left_out": evaluation.left_out, "rows": rows}
+
+
 def to_json(evaluation: Evaluation) -> str:
-    """The rows and counts; a figure that could not be had is null."""
-    rows = {
-        row: {name: [_finite(v) for v in score] for name, score in scores.items()}
-        for row, scores in evaluation.rows.items()
-    }
-    counts = {"photos": evaluation.photos, "left_out": evaluation.left_out}
-    return json.dumps({**counts, "rows": rows}, indent=2)
+    """The rows and counts."""
+    return json.dumps(as_dict(evaluation), indent=2)
 
 
 def write_csv(evaluation: Evaluation, path: Path) -> None:
@@ -89,7 +131,8 @@ def write_contact_sheet(evaluation: Evaluation, path: Path, *, across: int = 2) 
     images.write(path, sheet)
 
 
-def _cell(score: Score, digits: int) -> str:
+def cell(score: Score, digits: int) -> str:
+    """A figure with its interval, as in all tables."""
     if math.isnan(score.value):
         return "–"
     text = f"{score.value:.{digits}f}"

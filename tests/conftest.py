@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -85,6 +88,42 @@ def pretrained(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     assert result.returncode == 0, result.stderr
     return Path(result.stdout.strip())
+
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """A headless Chromium: the system's, or the one that `playwright install` has fetched."""
+    api = pytest.importorskip("playwright.sync_api", reason="no Playwright on this machine")
+    with contextlib.ExitStack() as stack:
+        playwright = stack.enter_context(api.sync_playwright())
+        try:
+            found = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        except api.Error as error:
+            pytest.skip(f"no Chromium on this machine: {error}")
+        stack.callback(found.close)
+        yield found
+
+
+@contextlib.contextmanager
+def opened(browser: Any, page: Path, width: int = 390) -> Iterator[Any]:
+    """A page of ours in a window of that width; it must not complain, nor ask the network."""
+    tab = browser.new_page(viewport={"width": width, "height": 800})
+    complaints: list[str] = []
+    tab.on("console", lambda message: complaints.append(message.text))
+    tab.on("pageerror", lambda error: complaints.append(str(error)))
+    tab.on(
+        "request",
+        lambda request: (
+            request.url.startswith(("file:", "data:", "blob:")) or complaints.append(request.url)
+        ),
+    )
+    tab.goto(page.as_uri())
+    yield tab
+    assert not complaints
+    tab.close()
 
 
 @pytest.fixture

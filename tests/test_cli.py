@@ -15,6 +15,11 @@ COMMANDS = [
     "runs",
     "lr-find",
     "overfit",
+    "pretrain-encoder",
+    "compare",
+    "cross-validate",
+    "sweep",
+    "judge",
 ]
 
 
