@@ -10,7 +10,7 @@ import json
 import os
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import click
 
@@ -149,9 +149,12 @@ def _tell(run: Path) -> None:
 @click.option(
     "--input",
     "given",
-    type=click.Choice(["lab", "luma"]),
+    type=click.Choice(
+        ["lab", "luma", "film", "mix", "blur", "vignette", "tone", "grain", "fade", "jpeg"]
+    ),
     default="lab",
-    help="The model sees the picture's own L*, or its luma as a gray file has it.",
+    help="The model sees the picture's own L*; its luma, as a gray file has it; what is left on a "
+    "worn black-and-white photo; or one such effect alone.",
 )
 @click.option(
     "--critic/--no-critic", default=True, help="Train the patch critic (slowest measure)."
@@ -179,7 +182,7 @@ def _tell(run: Path) -> None:
 def evaluate(
     model: Path | None,
     data: tuple[Path, ...],
-    given: Literal["lab", "luma"],
+    given: str,
     critic: bool,
     perceptual: str | None,
     csv_path: Path | None,
@@ -227,23 +230,36 @@ def info(model: Path, as_json: bool) -> None:
 
 @cli.command(
     cls=Command,
-    example="pix2color export --format onnx --model runs/mine-gan --out mine.onnx",
+    example="""\
+pix2color export --format onnx --model runs/mine-gan --out mine.onnx
+pix2color export --format safetensors --model runs/mine-gan --out mine.safetensors""",
 )
 @MODEL
 @click.option(
     "--format",
     "file_format",
-    type=click.Choice(["onnx"]),
+    type=click.Choice(["onnx", "safetensors"]),
     required=True,
-    help="onnx: for onnxruntime and others, any height and width.",
+    help="onnx: for onnxruntime and others, any height and width. safetensors: a model file of "
+    "half the size, in half precision.",
+)
+@click.option(
+    "--card",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="With safetensors: a text that travels in the file's header, such as its model card.",
 )
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path), metavar="FILE", help="To be written."
 )
-def export(model: Path | None, file_format: str, out: Path) -> None:
-    """Write a model for use outside torch."""
-    from pix2color.export import export_onnx
+def export(model: Path | None, file_format: str, card: Path | None, out: Path) -> None:
+    """Write a model for use outside torch, or to pass on."""
+    from pix2color.export import export_onnx, export_safetensors
 
-    assert file_format == "onnx"
-    export_onnx(model, out)
+    if file_format == "safetensors":
+        export_safetensors(model, out, card)
+    elif card is not None:
+        raise UsageError("--card: goes with --format safetensors")
+    else:
+        export_onnx(model, out)
     click.echo(out)

@@ -24,6 +24,8 @@ _XYZ_FROM_RGB = (
     (0.019334, 0.119193, 0.950227),
 )
 _WHITE = (0.95047, 1.0, 1.08883)
+LUMINANCE = _XYZ_FROM_RGB[1]
+"""Shares of linear red, green and blue; they sum to 1."""
 
 # How far linear RGB may leave [0, 1] and still count as inside: under 0.1 of L*.
 _GAMUT_TOLERANCE = 1e-4
@@ -92,11 +94,26 @@ def rgb_to_lab(rgb: Tensor) -> Tensor:
     _check_three_channels(rgb, "rgb")
     with torch.autocast(rgb.device.type, enabled=False):
         xyz = _mix(_linear_from_srgb(rgb), _XYZ_FROM_RGB)
-        t = xyz / _column(_WHITE, xyz)
-        # The clamp keeps the gradient of the branch not taken finite.
-        f = torch.where(t > 0.008856, t.clamp(min=0.008856) ** (1 / 3), 7.787 * t + 16 / 116)
-        fx, fy, fz = f.unbind(1)
+        fx, fy, fz = _perceived(xyz / _column(_WHITE, xyz)).unbind(1)
         return torch.stack([116 * fy - 16, 500 * (fx - fy), 200 * (fy - fz)], dim=1)
+
+
+def lightness_on_film(rgb: Tensor, sensitivity: Tensor) -> Tensor:
+    """L of black-and-white film that sees colours as brighter or darker than the eye does.
+
+    Args:
+        rgb: sRGB (N, 3, H, W), uint8 or [0, 1].
+        sensitivity: (N, 3), to linear red, green and blue, each row with a sum of 1. With
+            ``LUMINANCE`` the result is the L of ``encode``.
+
+    Returns:
+        (N, 1, H, W), float32 in [-1, 1].
+    """
+    _check_three_channels(rgb, "rgb")
+    with torch.autocast(rgb.device.type, enabled=False):
+        seen = _linear_from_srgb(rgb) * sensitivity[:, :, None, None]
+        lightness = 116 * _perceived(seen.sum(1, keepdim=True)) - 16
+        return lightness / L_HALF_RANGE - 1
 
 
 def lab_to_rgb(lab: Tensor) -> Tensor:
@@ -177,6 +194,12 @@ def _linear_from_lab(lab: Tensor) -> Tensor:
     f = torch.stack([fy + a / 500, fy, (fy - b / 200).clamp(min=0)], dim=1)
     t = torch.where(f > 0.2068966, f**3, (f - 16 / 116) / 7.787)
     return _mix(t * _column(_WHITE, t), _RGB_FROM_XYZ)
+
+
+def _perceived(t: Tensor) -> Tensor:
+    """The cube root of CIE Lab, straight near zero."""
+    # The clamp keeps the gradient of the branch not taken finite.
+    return torch.where(t > 0.008856, t.clamp(min=0.008856) ** (1 / 3), 7.787 * t + 16 / 116)
 
 
 def _srgb_from_linear(linear: Tensor) -> Tensor:

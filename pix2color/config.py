@@ -24,6 +24,8 @@ def _by_weight(value: Any) -> Any:
     return {value: 1.0} if isinstance(value, str) else value
 
 
+Side = Annotated[int, BeforeValidator(_no_bool), Field(ge=32)]
+Strength = Annotated[float, BeforeValidator(_no_bool), Field(ge=0, le=1)]
 Losses = Annotated[
     dict[str, Annotated[float, BeforeValidator(_no_bool), Field(ge=0, allow_inf_nan=False)]],
     BeforeValidator(_by_weight),
@@ -79,8 +81,11 @@ class DataConfig(Section):
     """Train on at most so many photos, chosen by content hash: a larger limit only adds some."""
     batch_size: Count = 16
     """Pictures in a batch of each process."""
-    crop: Annotated[int, Field(ge=32)] = 128
+    crop: Side = 128
     """Side of the square that the network is trained on, in pixels."""
+    earlier_crops: dict[Count, Side] = {}
+    """Another side until so many epochs are done, such as ``{10: 96}``: the first ten epochs on
+    squares of 96 pixels, which cost about half of those of 128."""
     shape: Literal["crop", "squash"] = "crop"
     """Random crops of unchanged aspect, or the whole photo squashed to a square."""
     min_scale: Annotated[float, Field(gt=0, le=1)] = 0.4
@@ -92,6 +97,41 @@ class DataConfig(Section):
     workers: Whole | None = None
     """Processes that read photos; by default up to 8 beside a GPU; on a CPU 2, or none for prepared
     photos."""
+
+    def crop_in(self, epoch: int) -> int:
+        """Side of the squares in an epoch, counted from 0."""
+        ends = (end for end in sorted(self.earlier_crops) if epoch < end)
+        return self.earlier_crops.get(next(ends, 0), self.crop)
+
+    @property
+    def largest_crop(self) -> int:
+        """Side of the largest squares in any epoch."""
+        return max([self.crop, *self.earlier_crops.values()])
+
+
+class FilmConfig(Section):
+    """How black-and-white photos differ from the L of colour photos.
+
+    The network is shown such pictures while it trains, and is to find the colours all the same.
+    Effects have strengths from 0, none, to 1, a badly worn photo; ``pix2color.film`` makes them.
+    """
+
+    share: Strength = 0.0
+    """Of the training pictures that are changed."""
+    mix: Strength = 1.0
+    """Film that sees red, green and blue as brighter or darker than the eye does."""
+    blur: Strength = 1.0
+    """An unsharp lens, or a photo of a photo."""
+    vignette: Strength = 1.0
+    """Dark corners."""
+    tone: Strength = 1.0
+    """Another gamma, and more or less contrast."""
+    grain: Strength = 1.0
+    """Of the film."""
+    fade: Strength = 1.0
+    """Lifted blacks and dull whites, as of sepia prints and sunlight."""
+    jpeg: Strength = 1.0
+    """Blocks of strong JPEG compression."""
 
 
 class OptimizerConfig(Section):
@@ -213,6 +253,8 @@ class Recipe(EngineConfig):
     """The generator; with ``init`` it is that one's."""
     data: DataConfig = DataConfig()
     """Photos and batches."""
+    film: FilmConfig = FilmConfig()
+    """Pictures as worn black-and-white photos have them."""
     losses: Losses = {"l1": 1.0}
     """Weight of each loss of fidelity; ``pix2color.losses.FIDELITY`` lists them, and there is
     ``feature``. A name alone has the weight 1. Those that are given replace all."""
@@ -269,6 +311,9 @@ class GanRecipe(Recipe):
     """Adversarial loss; ``pix2color.losses.ADVERSARIAL`` lists them."""
     losses: Losses = {"l1": 60.0}
     """Weight of each loss of fidelity beside the adversarial one; that of L1 is known as λ."""
+    feature_matching: Annotated[float, BeforeValidator(_no_bool), Field(ge=0)] = 0.0
+    """Weight of the distance between what the discriminator's layers make of real and of predicted
+    colours (Wang et al. 2018, pix2pixHD)."""
     critic_warmup_steps: Whole = 120
     """Steps in which only the discriminator learns, the generator standing still."""
     discriminator: DiscriminatorConfig = DiscriminatorConfig()

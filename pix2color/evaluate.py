@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -20,12 +20,16 @@ from pix2color.colorizer import Colorizer
 from pix2color.data.loader import default_workers, evaluation_batches
 from pix2color.data.photos import Photo, collect
 from pix2color.errors import DataError
+from pix2color.film import EFFECTS, worn
 from pix2color.patch_critic import verdicts
 from pix2color.perceptual import Perceptual
 
 PROTOCOL_SIZE = 256
 GRAY = "gray"
 MODEL = "model"
+_FILM = "film"
+GIVEN = ("lab", "luma", _FILM, *EFFECTS)
+"""What a model can be given to see."""
 _BATCH = 8
 _RESAMPLES = 1000
 _GROUPS = 50  # of pictures, for the intervals of measures of all pixels together
@@ -65,7 +69,7 @@ def evaluate(
     colorizer: Colorizer,
     folders: list[Path],
     *,
-    given: Literal["lab", "luma"] = "lab",
+    given: str = "lab",
     critic: bool = True,
     perceptual: Perceptual | None = None,
     samples: int = 12,
@@ -86,7 +90,7 @@ def evaluate_photos(
     colorizer: Colorizer,
     photos: list[Photo],
     *,
-    given: Literal["lab", "luma"] = "lab",
+    given: str = "lab",
     critic: bool = True,
     perceptual: Perceptual | None = None,
     samples: int = 0,
@@ -97,8 +101,10 @@ def evaluate_photos(
     Args:
         colorizer: the model.
         photos: at least one.
-        given: what the model gets to see: ``lab``, the picture's own L*, or ``luma``, its
-            8-bit luma, as a gray file would hold.
+        given: what the model gets to see, one of ``GIVEN``: ``lab``, the picture's own L*;
+            ``luma``, its 8-bit luma, as a gray file would hold; ``film``, what is left of it on a
+            worn black-and-white photo, or one such effect alone. Its colours are judged on the
+            picture's own L* (on the luma, for ``luma``).
         critic: train the patch critic too, by far the slowest measure.
         perceptual: measures by trained networks, too.
         samples: how many pictures to keep for looking at, evenly spread.
@@ -122,7 +128,9 @@ def evaluate_photos(
         for pixels, names in batches:
             chosen = slice(-len(paths) % every, None, every)
             truth = pixels.to(colorizer.device)
-            L, ab = _predicted(colorizer, _gray_file(truth) if given == "luma" else truth)
+            L, _ = color.encode(_gray_file(truth) if given == "luma" else truth)
+            seen = L if given in ("lab", "luma") else _worn(truth, given, seed=len(paths))
+            ab = _predicted(colorizer, seen)
             for name, row in rows.items():
                 row.add(L, torch.zeros_like(ab) if name == GRAY else ab, truth, chosen)
             kept.append(pixels[chosen])
@@ -150,17 +158,22 @@ def pictures_of(colorizer: Colorizer, photos: list[Photo]) -> dict[str, tuple[np
     """By path, what the protocol looks at: (gray, model, truth), each uint8 (3, 256, 256)."""
     found: dict[str, tuple[np.ndarray, ...]] = {}
     for pixels, paths in evaluation_batches(photos, size=PROTOCOL_SIZE, batch_size=_BATCH):
-        L, ab = _predicted(colorizer, pixels.to(colorizer.device))
+        L, _ = color.encode(pixels.to(colorizer.device))
+        ab = _predicted(colorizer, L)
         columns = [_bytes(color.decode(L, colors)) for colors in (torch.zeros_like(ab), ab)]
         for path, *triple in zip(paths, *columns, pixels, strict=True):
             found[str(path)] = tuple(picture.numpy() for picture in triple)
     return found
 
 
-def _predicted(colorizer: Colorizer, given: Tensor) -> tuple[Tensor, Tensor]:
-    """L of what is given, uint8 (N, 3, H, W), and the model's ab."""
-    L, _ = color.encode(given)
-    return L, colorizer.predict_ab(L.cpu()).to(L.device)
+def _predicted(colorizer: Colorizer, L: Tensor) -> Tensor:
+    return colorizer.predict_ab(L.cpu()).to(L.device)
+
+
+def _worn(truth: Tensor, given: str, *, seed: int) -> Tensor:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return worn(truth, tuple(EFFECTS) if given == _FILM else (given,))
 
 
 def _bytes(rgb: Tensor) -> Tensor:

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from pix2color.colorizer import default_model
-from pix2color.errors import UsageError
-from pix2color.models.files import ModelInfo, load_model, model_file
+from pix2color.errors import MissingPathError, UsageError
+from pix2color.models.files import ModelInfo, load_model, model_file, save_model
 
 _ONNX = ".onnx"
+_SAFETENSORS = ".safetensors"
 
 
 def export_onnx(model: Path | None, out: Path) -> None:
@@ -23,11 +24,34 @@ def export_onnx(model: Path | None, out: Path) -> None:
     """
     from pix2color.models.onnx_file import save_onnx
 
-    if out.suffix.lower() != _ONNX or out.is_dir():
-        raise UsageError(f"{out}: let the name end in {_ONNX}")
+    _check_name(out, _ONNX)
+    save_onnx(out, *load_model(default_model(model)))
+
+
+def export_safetensors(model: Path | None, out: Path, card: Path | None = None) -> None:
+    """Write a model file in half precision, which loads and colours like any other.
+
+    ``card`` is a text file for its header; without one the model keeps its own.
+
+    Raises:
+        UsageError: ``out`` is no name for it.
+        MissingPathError, ModelError: the model or the card cannot be used.
+    """
+    _check_name(out, _SAFETENSORS)
+    generator, info = load_model(default_model(model))
+    if card is not None:
+        try:
+            info.card = card.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise MissingPathError(f"{card}: cannot be read as text ({error})") from error
+    save_model(out, generator.half(), info)
+
+
+def _check_name(out: Path, suffix: str) -> None:
+    if out.suffix.lower() != suffix or out.is_dir():
+        raise UsageError(f"{out}: let the name end in {suffix}")
     if not out.absolute().parent.is_dir():
         raise UsageError(f"{out.parent}: no such folder")
-    save_onnx(out, *load_model(default_model(model)))
 
 
 def describe(path: Path) -> dict[str, Any]:
@@ -67,4 +91,5 @@ def as_text(about: dict[str, Any]) -> str:
         "version": f"pix2color {about['version']}",
         "sha256": about["sha256"],
     }
-    return "\n".join(f"{name + ':':14}{text}" for name, text in lines.items() if text)
+    table = "\n".join(f"{name + ':':14}{text}" for name, text in lines.items() if text)
+    return f"{table}\n\n{about['card']}".rstrip()

@@ -82,7 +82,7 @@ def dump_recipe(recipe: Recipe) -> str:
     return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
-_WHOLE = ("budget", "losses", "options")
+_WHOLE = ("budget", "losses", "options", "earlier_crops")
 
 
 class _Loader(yaml.SafeLoader):

@@ -24,7 +24,14 @@ from pix2color.data.photos import (
 )
 from pix2color.errors import DataError
 
-WHOLE = {"side": 32, "shape": "crop", "min_scale": 0.4, "flip": True, "min_colorfulness": 6.0}
+WHOLE = {
+    "side": 32,
+    "min_side": 80,
+    "shape": "crop",
+    "min_scale": 0.4,
+    "flip": True,
+    "min_colorfulness": 6.0,
+}
 
 
 def first(photos, config, *, step=0, seed=0, count=3, workers=0):
@@ -210,6 +217,14 @@ class TestBatches:
         late = first(paths, config, step=7, count=2)
         assert all(torch.equal(a.pixels, b.pixels) for a, b in zip(whole[7:], late, strict=True))
 
+    def test_earlier_epochs_can_have_smaller_squares(self, photos):
+        config = DataConfig(crop=64, earlier_crops={2: 48, 1: 32}, batch_size=8)
+        paths = collect([photos])
+        epochs = first(paths, config, count=12)  # three steps each
+        assert [b.pixels.shape[-1] for b in epochs] == [32] * 3 + [48] * 3 + [64] * 6
+        late = first(paths, config, step=4, count=3, workers=2)
+        assert all(torch.equal(a.pixels, b.pixels) for a, b in zip(epochs[4:], late, strict=False))
+
     def test_useless_photos_are_replaced_and_counted(self, photos, tmp_path):
         for i in range(4):
             Image.fromarray(data.camera()).save(tmp_path / f"gray{i}.png")
@@ -240,7 +255,7 @@ class TestBatches:
             faint = Image.blend(gray, large, 0.07 + i / 200)
             write_photo(f"faint/{i}.jpg", faint, quality=90)
         paths = collect([tmp_path / "faint"])
-        config = DataConfig(crop=32, batch_size=1, min_scale=0.2)
+        config = DataConfig(crop=32, earlier_crops={1: 48}, batch_size=1, min_scale=0.2)
         fresh = [
             TrainingPhotos(paths, config, 0)[epoch, i, i].pixels
             for epoch in range(3)

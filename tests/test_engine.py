@@ -252,6 +252,18 @@ class TestRegression:
             assert not same(task.plain("generator"), before, "encoder.0.0.conv1")
 
 
+def test_film_changes_what_the_networks_see_and_not_what_they_learn():
+    def state(*film):
+        engine = adversarial(*film)
+        torch.manual_seed(0)
+        return engine.task.forward(photos(), {"generator"})
+
+    plain, worn = state(), state("film.share=1")
+    assert torch.equal(plain.ab, worn.ab)
+    assert torch.equal(plain.L, color.encode(photos())[0])
+    assert not torch.allclose(plain.L, worn.L, atol=1e-2)
+
+
 class TestAdversarial:
     def test_the_critic_warms_up_alone(self):
         engine = adversarial()
@@ -280,6 +292,22 @@ class TestAdversarial:
         curves = engine.step(pixels())
         assert all(value.isfinite() for value in curves.values())
         assert {"discriminator/accuracy_real", "generator/adversarial"} < set(curves)
+
+    def test_feature_matching_compares_what_the_critics_layers_see(self):
+        engine = adversarial("critic_warmup_steps=0", "feature_matching=3", "film.share=1")
+        task = engine.task
+        state = task.forward(pixels(), {"generator"})
+        losses = task.losses("generator", state)
+        curves = losses.curves
+        total = 60 * curves["l1"] + curves["adversarial"] + 3 * curves["feature_matching"]
+        assert losses.total.item() == pytest.approx(total.item(), rel=1e-5)
+        critic = task.plain("discriminator").eval()  # so that spectral norm stands still
+        seen = torch.cat([state.L, state.prediction], 1)
+        *features, logits = critic.features(seen)
+        assert torch.equal(logits, critic(seen))
+        assert [f.shape[1] for f in features] == [64, 128, 256, 512]
+        state.prediction = band_limited(state.ab, 2)
+        assert task.losses("generator", state).curves["feature_matching"] == 0
 
     def test_turns_do_not_leak_gradients_into_the_other_network(self):
         engine = adversarial("critic_warmup_steps=0")

@@ -75,6 +75,25 @@ def test_luma_input_moves_the_luminance_of_the_result(photos, of_gray):
     assert luma.rows[GRAY]["delta_l"].value < 0.01  # measured against what was given
 
 
+class Brightness(Generator):
+    """Warm where it is bright, cool where it is dark: any change of what it sees is a change."""
+
+    def forward(self, L):
+        return L.expand(-1, 2, -1, -1) * 0.3
+
+
+def test_what_a_model_sees_on_film_moves_its_colours_alone(photos, of_gray):
+    own = evaluate(colorizer(Brightness()), [photos], critic=False)
+    worn = evaluate(colorizer(Brightness()), [photos], given="film", critic=False)
+    fade = evaluate(colorizer(Brightness()), [photos], given="fade", critic=False)
+    errors = [e.rows[MODEL]["delta_e"].value for e in (own, fade, worn)]
+    assert len({round(e, 2) for e in errors}) == 3
+    assert worn.rows[GRAY] == own.rows[GRAY]  # on the picture's own luminance
+    assert worn.rows[MODEL]["delta_l"].value < 0.3
+    again = evaluate(colorizer(Brightness()), [photos], given="film", critic=False)
+    assert again.rows == worn.rows
+
+
 def test_gray_and_broken_photos_are_left_out(photos, tmp_path):
     Image.fromarray(data.camera()).save(tmp_path / "gray.png")
     (tmp_path / "broken.jpg").write_bytes(b"no")

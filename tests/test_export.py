@@ -80,10 +80,38 @@ def test_info_tells_where_a_model_comes_from(exported, pretrained):
     assert "pretrain, 6 steps" in text
 
 
+def test_a_model_in_half_precision_colours_alike_and_carries_its_card(
+    pretrained, write_photo, tmp_path
+):
+    card = tmp_path / "card.md"
+    card.write_text("# Mine\n\nFor family photos – not for evidence.\n", encoding="utf-8")
+    out = tmp_path / "half.safetensors"
+    export = ("export", "--format", "safetensors", "--model", pretrained, "--out", out)
+    result = pix2color(*export, "--card", card)
+    assert result.returncode == 0, result.stderr
+    whole = pretrained / "model.safetensors"
+    assert out.stat().st_size < 0.51 * whole.stat().st_size
+    path = write_photo("camera.png", Image.fromarray(data.camera()))
+    half, full = (np.asarray(Colorizer.load(m).colorize(path)).astype(int) for m in (out, whole))
+    assert np.abs(half - full).max() <= 2
+    assert "not for evidence" in pix2color("info", out).stdout
+    about, before = (json.loads(pix2color("info", m, "--json").stdout) for m in (out, whole))
+    assert about["recipe"] == before["recipe"]
+    again = tmp_path / "again.safetensors"
+    assert pix2color(*export[:4], out, "--out", again).returncode == 0
+    assert again.read_bytes() == out.read_bytes()
+
+
 def test_wrong_wishes(pretrained, tmp_path):
     export = ("export", "--format", "onnx", "--model", pretrained)
     assert ".onnx" in one_line(pix2color(*export, "--out", tmp_path / "a.bin"), 2)
     assert "no such folder" in one_line(pix2color(*export, "--out", tmp_path / "n" / "a.onnx"), 2)
+    half = ("export", "--format", "safetensors", "--model", pretrained)
+    out = tmp_path / "a.safetensors"
+    assert ".safetensors" in one_line(pix2color(*half, "--out", tmp_path / "a.onnx"), 2)
+    assert "card.md" in one_line(pix2color(*half, "--card", "card.md", "--out", out), 2)
+    assert "safetensors" in one_line(pix2color(*export, "--card", "c", "--out", "a.onnx"), 2)
+    assert not out.exists()
     (tmp_path / "page.safetensors").write_text("<html>")
     assert "web page" in one_line(pix2color("info", tmp_path / "page.safetensors"), 1)
     assert "no such model" in one_line(pix2color("info", tmp_path / "none"), 2)

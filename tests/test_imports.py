@@ -9,7 +9,7 @@ PACKAGE = ROOT / "pix2color"
 LEVELS = [
     {"__init__", "errors"},
     {"color", "srgb", "config", "console", "manifest", "pipeline", "runs", "commands"},
-    {"recipes", "images", "metrics", "metadata", "fullsize", "board"},
+    {"recipes", "images", "metrics", "metadata", "fullsize", "board", "film"},
     {"losses", "models", "data", "photo", "look"},
     {"training", "colorizer", "plan"},
     {

@@ -1,6 +1,10 @@
+import math
+
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from scipy.stats import wasserstein_distance
 from skimage import data
 from skimage.metrics import structural_similarity
 
@@ -63,6 +67,19 @@ def test_rarity_weighs_errors_at_rare_colours_more():
     at_gray[..., 19, 0] += 0.1
     at_red[..., 0, 0] += 0.1
     assert FIDELITY["rarity"](at_red, truth) > 5 * FIDELITY["rarity"](at_gray, truth)
+
+
+def test_statistics_are_of_all_pixels_wherever_they_are():
+    _, truth = photo()
+    statistics = FIDELITY["statistics"]
+    moved = truth.roll((8, 20), (2, 3)).flip(3).roll(1, 3)  # the same pixels are looked at
+    assert statistics(moved, truth).item() == pytest.approx(0, abs=1e-6)
+    assert l1(moved, truth) > 0.01
+    prediction = truth * 0.5 + 0.02
+    colors = [ab[0, :, ::4, ::4].flatten(1).numpy() for ab in (prediction, truth)]
+    turns = [(math.cos(k * math.pi / 8), math.sin(k * math.pi / 8)) for k in range(8)]
+    distances = [wasserstein_distance(*(np.dot(turn, c) for c in colors)) for turn in turns]
+    assert statistics(prediction, truth).item() == pytest.approx(np.mean(distances), rel=1e-4)
 
 
 def test_feature_distance(tmp_path):

@@ -18,6 +18,7 @@ from pix2color.models.files import load_model
 STEPS, KILLED_AFTER = 20, 12
 SETTINGS = [*QUICK, "data.crop=64", "checkpoint.every_steps=10", "data.val_fraction=0.3"]
 SETTINGS += ["validation.size=32", "validation.every_steps=7", "critic_warmup_steps=4"]
+SETTINGS += ["data.earlier_crops={2: 48}", "film.share=0.5"]
 SETTINGS += ["data.batch_size=2", "accumulate=2", "log_every=3"]  # so that a point is cut in two
 
 

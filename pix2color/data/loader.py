@@ -76,13 +76,13 @@ class TrainingPhotos(Dataset[Sample]):
                 photo = int(random.integers(len(self.photos)))
             elif attempt:  # hardly any is usable: look at each of them
                 photo = (photo + 1) % len(self.photos)
-            pixels = self._square(photo, random)
+            pixels = self._square(photo, random, self.config.crop_in(epoch))
             if pixels is not None:
                 return Sample(pixels, left_out, photo)
             left_out[str(self.photos[photo].path)] = self._useless[photo]
         return Sample(None, left_out, photo)
 
-    def _square(self, photo: int, random: np.random.Generator) -> Tensor | None:
+    def _square(self, photo: int, random: np.random.Generator, side: int) -> Tensor | None:
         if photo in self._useless:
             return None
         config = self.config
@@ -90,7 +90,8 @@ class TrainingPhotos(Dataset[Sample]):
             square = training_square(
                 self.photos[photo],
                 random,
-                side=config.crop,
+                side=side,
+                min_side=round(config.largest_crop / config.min_scale),
                 shape=config.shape,
                 min_scale=config.min_scale,
                 flip=config.flip,

@@ -118,6 +118,7 @@ def training_square(
     random: np.random.Generator,
     *,
     side: int,
+    min_side: int,
     shape: Literal["crop", "squash"],
     min_scale: float,
     flip: bool,
@@ -125,14 +126,16 @@ def training_square(
 ) -> np.ndarray:
     """A random square of a photo, uint8 (3, side, side).
 
+    The photo is read with a short side of ``min_side`` at least: as large as any crop of the
+    training could need, since whether a photo is gray must not depend on its crop.
+
     Raises:
         ImageError: the photo cannot be read.
         DataError: it is gray or nearly so.
     """
     scale = random.uniform(min_scale, 1) if shape == "crop" else 1.0
     across, down, mirrored = random.random(3)
-    # As large as any crop could need: whether a photo is gray must not depend on its crop.
-    picture = photo.read(min_side=round(side / min_scale))
+    picture = photo.read(min_side=min_side)
     if min_colorfulness:
         colors = photo.colorfulness
         if colors is None:

@@ -41,6 +41,7 @@ class ModelInfo:
         scores: on that run's validation photos.
         version: of pix2color.
         sha256: of the tensors, in the order of their names.
+        card: what people should know of it: intended use, faults, licence (text).
     """
 
     architecture: str
@@ -52,6 +53,7 @@ class ModelInfo:
     scores: dict[str, float] = field(default_factory=dict)
     version: str = __version__
     sha256: str = ""
+    card: str = ""
 
 
 def save_model(path: Path, generator: nn.Module, info: ModelInfo) -> None:

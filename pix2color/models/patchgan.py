@@ -42,3 +42,12 @@ class PatchGAN(nn.Sequential):
     def forward(self, x: Tensor) -> Tensor:
         """Logits of the patches; above zero means real. Sides of at least 32 pixels."""
         return super().forward(x)
+
+    def features(self, x: Tensor) -> list[Tensor]:
+        """What each layer but the last makes of (N, 3, H, W), and at the end the logits."""
+        found = []
+        for layer in self:
+            x = layer(x)
+            if isinstance(layer, nn.LeakyReLU):
+                found.append(x)
+        return [*found, x]

@@ -20,6 +20,7 @@ from torch.optim import Optimizer
 from pix2color import color, images
 from pix2color.config import GanRecipe, Recipe
 from pix2color.errors import ConfigError
+from pix2color.film import seen_on_film
 from pix2color.losses import ADVERSARIAL, FIDELITY
 from pix2color.metrics import picture_scores
 from pix2color.models import Generator
@@ -126,11 +127,14 @@ class RegressionTask(Task):
         self.weights = recipe.losses
         self.feature_distance = _feature_distance(recipe)
         self.freeze_batchnorm = recipe.freeze_batchnorm
+        self.film = recipe.film
         self.render_size = recipe.data.crop
         self._gray_scores: dict[str, float] = {}
 
     def forward(self, pixels: Tensor, learning: set[str]) -> ColorState:
         L, ab = color.encode(pixels)
+        if self.film.share:
+            L = seen_on_film(pixels, self.film)
         if _GENERATOR in learning:
             return ColorState(L, ab, self.modules[_GENERATOR](L))
         with torch.no_grad():
@@ -223,6 +227,7 @@ class AdversarialTask(RegressionTask):
         self.resolution = recipe.discriminator.resolution
         self.passes = recipe.discriminator.passes
         self.ab_stride = generator.ab_stride
+        self.feature_matching = recipe.feature_matching
 
     def losses(self, phase: str, state: ColorState) -> Losses:
         if phase == _GENERATOR:
@@ -230,16 +235,24 @@ class AdversarialTask(RegressionTask):
         return self._discriminator_losses(state)
 
     def _generator_losses(self, state: ColorState) -> Losses:
-        fidelity = self._fidelity(state)
-        logits = self.plain(_DISCRIMINATOR)(self._seen(state.L, state.prediction))
+        losses = self._fidelity(state)
+        fake = self._seen(state.L, state.prediction)
+        if self.feature_matching:
+            *features, logits = self._features(fake)
+            with torch.no_grad():
+                *wanted, _ = self._features(self._real(state))
+            distances = [F.l1_loss(a, b) for a, b in zip(features, wanted, strict=True)]
+            matching = torch.stack(distances).mean()
+            losses.total = losses.total + self.feature_matching * matching
+            losses.curves["feature_matching"] = matching.detach()
+        else:
+            logits = self.plain(_DISCRIMINATOR)(fake)
         adversarial = self.criterion(logits, real=True, for_generator=True)
-        return Losses(
-            fidelity.total + adversarial,
-            {**fidelity.curves, "adversarial": adversarial.detach()},
-        )
+        losses.curves["adversarial"] = adversarial.detach()
+        return Losses(losses.total + adversarial, losses.curves)
 
     def _discriminator_losses(self, state: ColorState) -> Losses:
-        real = self._seen(state.L, band_limited(state.ab, self.ab_stride))
+        real = self._real(state)
         fake = self._seen(state.L, state.prediction.detach())
         discriminator = self.modules[_DISCRIMINATOR]
         if self.passes == "joint":
@@ -258,6 +271,12 @@ class AdversarialTask(RegressionTask):
             },
         )
 
+    def _features(self, seen: Tensor) -> list[Tensor]:
+        return self.plain(_DISCRIMINATOR).features(seen)  # type: ignore[operator]
+
+    def _real(self, state: ColorState) -> Tensor:
+        return self._seen(state.L, band_limited(state.ab, self.ab_stride))
+
     def _seen(self, L: Tensor, ab: Tensor) -> Tensor:
         seen = torch.cat([L, ab], dim=1)
         return F.avg_pool2d(seen, 2) if self.resolution == "half" else seen
@@ -265,7 +284,8 @@ class AdversarialTask(RegressionTask):
 
 @dataclass
 class ColorState:
-    """``L`` (N, 1, H, W), the true ``ab`` and the predicted one, (N, 2, H, W)."""
+    """``L`` (N, 1, H, W) as the networks see it, the true ``ab`` and the predicted one,
+    (N, 2, H, W)."""
 
     L: Tensor
     ab: Tensor
