@@ -18,6 +18,7 @@ from pix2color.errors import UsageError
 from pix2color.models.encoder import resnet18_gray
 
 SMALL = [s for s in QUICK if not s.startswith("data.val_fraction")]
+LOSS = optuna.distributions.CategoricalDistribution(("l1", "mse"))
 OVER = ("--over", "optim.name=adam,sgd", "--over", "loss=l1,mse")
 
 
@@ -161,7 +162,7 @@ class TestTwoAtOnce:
         gone = subprocess.Popen([sys.executable, "-c", ""])
         gone.wait()
         study = optuna.create_study(storage=f"sqlite:///{tmp_path / 'sweep.db'}")
-        trial = study.ask({"loss": optuna.distributions.CategoricalDistribution(("l1", "mse"))})
+        trial = study.ask({"loss": LOSS})
         trial.set_user_attr("owner", [socket.gethostname(), gone.pid])
         return study, trial
 
@@ -191,12 +192,15 @@ class TestTwoAtOnce:
         assert self.states(study) == ["PRUNED", "WAITING"]
 
     def test_one_that_is_still_being_asked_for_is_not_made_twice(self, shared):
-        study, _ = shared
+        study, trial = shared
         other = study.ask()  # its values come one by one
-        mine = study.ask({"loss": optuna.distributions.CategoricalDistribution(("ssim",))})
+        study.enqueue_trial({"loss": "mse" if trial.params["loss"] == "l1" else "l1"})
+        mine = study.ask({"loss": LOSS})
         assert sweep._is_taken(study, mine)
         sweep._give_back(study)
         assert study.get_trials()[other.number].state.name == "RUNNING"
+        study.tell(other, state=optuna.trial.TrialState.FAIL)
+        assert not sweep._is_taken(study, mine)
 
 
 @pytest.mark.parametrize("text", ["lr", "lr=", "lr=1,,2", "lr=a..b", "lr=2..1"])
