@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -45,6 +46,13 @@ class Axis:
         if not axis.low < axis.high:
             raise UsageError(f"--over {text}: the range must rise")
         return axis
+
+    @property
+    def count(self) -> float:
+        """How many values there are."""
+        if self.values or not self.whole:
+            return len(self.values) or math.inf
+        return self.high - self.low + 1
 
     @property
     def examples(self) -> tuple[str, ...]:

@@ -7,12 +7,16 @@ import re
 import shlex
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pix2color.commands import BUDGET, Command, as_settings, with_options
 from pix2color.errors import Pix2colorError, UsageError
+
+if TYPE_CHECKING:
+    from pix2color.comparison import Comparison
+    from pix2color.data.photos import Photo
 
 _FOLDER = click.Path(path_type=Path)
 _PHOTOS = click.option(
@@ -70,17 +74,12 @@ def compare(
     Exit code 1: a recipe failed; the report names it and has the others.
     """
     _check_alone("compare")
-    from pix2color.comparison import markdown
-    from pix2color.experiments import Plan, report
+    from pix2color.experiments import Plan
     from pix2color.experiments import compare as run
 
     plan = Plan(recipes, settings, _flags(flags), init, perceptual, out)
     found, photos = run(plan, _command())
-    page = report(out, found, photos, samples)
-    click.echo(markdown(found), nl=False)
-    click.echo(page, err=True)
-    if found.failed:
-        sys.exit(Pix2colorError.exit_code)
+    _show(found, photos, out, samples)
 
 
 @click.command(
@@ -155,19 +154,13 @@ def sweep(
     _check_alone("sweep")
     from pix2color import sweep as search
     from pix2color.axes import axes
-    from pix2color.comparison import markdown
-    from pix2color.experiments import report
 
     flags = {**_flags(options), "init": options["init"]}
     chosen = (options["measure"], options["trials"], options["storage"])
     over_axes = axes(over, config)
     plan = search.Sweep(config, settings, flags, over_axes, *chosen, out)
     found, photos = search.sweep(plan, _command())
-    page = report(out, found, photos, samples)
-    click.echo(markdown(found), nl=False)
-    click.echo(page, err=True)
-    if found.failed:
-        sys.exit(Pix2colorError.exit_code)
+    _show(found, photos, out, samples)
 
 
 @click.command(
@@ -225,6 +218,18 @@ def _command() -> str:
     """As it was given, to be told beside what it made; without a database's password."""
     words = (re.sub(r"(://[^:/@]*:)[^@]*@", r"\1…@", word) for word in sys.argv[1:])
     return shlex.join(["pix2color", *words])
+
+
+def _show(found: Comparison, photos: list[Photo], out: Path, samples: int) -> None:
+    """Write the report and print its table; exit code 1 if something has failed."""
+    from pix2color.comparison import markdown
+    from pix2color.experiments import report
+
+    page = report(out, found, photos, samples)
+    click.echo(markdown(found), nl=False)
+    click.echo(page, err=True)
+    if found.failed:
+        sys.exit(Pix2colorError.exit_code)
 
 
 def _check_alone(command: str) -> None:

@@ -10,6 +10,7 @@ import os
 import random
 import re
 import socket
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -47,7 +48,7 @@ except ImportError as error:
 
 _DATABASE = "sweep.db"
 _OWNER, _NAME, _ERROR = "owner", "name", "error"
-_ASKING = timedelta(minutes=5)
+_ASKING = timedelta(seconds=30)
 _NAME_LENGTH = 120
 _DECIDED = ("budget", "name", "runs_dir", "validation.on_training_photos")
 _MEASURES = {
@@ -182,15 +183,10 @@ def _next(plan: Sweep, study: optuna.Study, begun: int) -> Trial | None:
     What failed before trial ``begun``, in an earlier call, counts for nothing.
     """
     combinations = plan.combinations()
+    most = min(plan.trials or math.inf, math.prod(axis.count for axis in plan.over))
     while True:
         trials = study.get_trials()
-        taken = {
-            frozenset(trial.params.items())
-            for trial in trials
-            if trial.state in (TrialState.RUNNING, TrialState.COMPLETE)
-            or (trial.state == TrialState.FAIL and trial.number >= begun)
-        }
-        most = min(plan.trials or math.inf, len(combinations) or math.inf)
+        taken = _taken(trials, begun)
         if len(taken) >= most:
             return None
         missing = [values for values in combinations if frozenset(values.items()) not in taken]
@@ -199,23 +195,43 @@ def _next(plan: Sweep, study: optuna.Study, begun: int) -> Trial | None:
             study.enqueue_trial(missing[0])
         trial = study.ask({axis.key: _distribution(axis) for axis in plan.over})
         trial.set_user_attr(_OWNER, [socket.gethostname(), os.getpid()])
-        if not _is_taken(study, trial):
+        # Others may have asked at the same time: who came first goes first.
+        taken = _taken(_before(study, trial), begun)
+        if len(taken) < most and frozenset(trial.params.items()) not in taken:
             return trial
         study.tell(trial, state=TrialState.PRUNED)
         if missing:  # rather than what the search likes best again and again
             study.enqueue_trial(random.choice(missing))
 
 
-def _is_taken(study: optuna.Study, trial: Trial) -> bool:
-    """Whether another trial has these values already.
+def _taken(trials: list[FrozenTrial], begun: int) -> set[frozenset[tuple[str, Any]]]:
+    """The values that are tried, or being tried, or have failed in this call."""
+    return {
+        frozenset(trial.params.items())
+        for trial in trials
+        if (trial.state == TrialState.RUNNING and _OWNER in trial.user_attrs)
+        or trial.state == TrialState.COMPLETE
+        or (trial.state == TrialState.FAIL and trial.number >= begun)
+    }
 
-    One that another process is asking for just now may not have all of its values yet: it counts
-    as one that has them.
+
+def _before(study: optuna.Study, trial: Trial) -> list[FrozenTrial]:
+    """The earlier trials, once those that other processes are asking for have their values."""
+    while True:
+        earlier = [other for other in study.get_trials() if other.number < trial.number]
+        if not any(map(_is_asked_for, earlier)):
+            return earlier
+        time.sleep(0.05)
+
+
+def _is_asked_for(trial: FrozenTrial) -> bool:
+    """Whether it is just being made: its values come one by one, and its owner at the end.
+
+    For a while only, since its process may have been killed at that moment.
     """
-    return any(
-        other.params.items() <= trial.params.items() and other.number < trial.number
-        for other in study.get_trials(states=(TrialState.RUNNING, TrialState.COMPLETE))
-    )
+    unowned = trial.state == TrialState.RUNNING and _OWNER not in trial.user_attrs
+    begun = trial.datetime_start
+    return unowned and begun is not None and datetime.now() - begun < _ASKING
 
 
 def _try(plan: Sweep, study: optuna.Study, trial: Trial, photos: list[Photo]) -> None:
@@ -257,9 +273,8 @@ def _give_back(study: optuna.Study) -> None:
 
 def _is_gone(trial: FrozenTrial) -> bool:
     """Whether nobody is at it."""
-    if _OWNER not in trial.user_attrs:  # being asked for, or its process was killed at that moment
-        begun = trial.datetime_start
-        return begun is not None and datetime.now() - begun > _ASKING
+    if _OWNER not in trial.user_attrs:
+        return not _is_asked_for(trial)
     host, process = trial.user_attrs[_OWNER]
     return host == socket.gethostname() and (
         not psutil.pid_exists(process) or process == os.getpid()

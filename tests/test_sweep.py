@@ -1,11 +1,14 @@
 """Sweeps as real processes: every combination, restarts, several workers."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from datetime import timedelta
 
 import optuna
 import pytest
@@ -139,6 +142,13 @@ def test_a_range_of_whole_numbers_has_no_others(photos, tmp_path):
     assert all(size in (2, 3, 4) for size in sizes)
 
 
+def test_more_trials_than_a_range_has_whole_numbers_are_all_of_them(photos, tmp_path):
+    over = ("--over", "data.batch=2..3", "--trials", 5)
+    result = pix2color(*words(photos, tmp_path, *over, steps=1))
+    assert result.returncode == 0, result.stderr
+    assert len(results(tmp_path)["systems"]) == 2
+
+
 def test_two_workers_share_a_sweep_and_one_that_is_killed_loses_nothing(photos, tmp_path):
     command = [sys.executable, "-m", "pix2color", *words(photos, tmp_path, *OVER, steps=6)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -191,16 +201,31 @@ class TestTwoAtOnce:
         monkeypatch.undo()
         assert self.states(study) == ["PRUNED", "WAITING"]
 
-    def test_one_that_is_still_being_asked_for_is_not_made_twice(self, shared):
+    def test_one_that_is_still_being_asked_for_is_waited_for(self, shared):
         study, trial = shared
-        other = study.ask()  # its values come one by one
-        study.enqueue_trial({"loss": "mse" if trial.params["loss"] == "l1" else "l1"})
-        mine = study.ask({"loss": LOSS})
-        assert sweep._is_taken(study, mine)
+        other = study.ask()  # its values come one by one, and its owner at the end
+        last = study.ask({"loss": LOSS})
+        waiting = threading.Thread(target=lambda: found.extend(sweep._before(study, last)))
+        found = []
+        waiting.start()
+        waiting.join(0.5)
+        assert waiting.is_alive()
+        assert sweep._taken(study.get_trials(), 0) == {frozenset(trial.params.items())}
         sweep._give_back(study)
-        assert study.get_trials()[other.number].state.name == "RUNNING"
-        study.tell(other, state=optuna.trial.TrialState.FAIL)
-        assert not sweep._is_taken(study, mine)
+        assert self.states(study)[other.number] == "RUNNING"
+        value = other.suggest_categorical("loss", LOSS.choices)
+        other.set_user_attr("owner", [socket.gethostname(), os.getpid()])
+        waiting.join(10)
+        assert frozenset({("loss", value)}) in sweep._taken(found, 0)
+
+    def test_one_whose_process_was_killed_while_asking_is_not_waited_for(self, shared, monkeypatch):
+        study, _ = shared
+        study.ask()
+        last = study.ask({"loss": LOSS})
+        monkeypatch.setattr(sweep, "_ASKING", timedelta(0))
+        assert len(sweep._before(study, last)) == last.number
+        sweep._give_back(study)
+        assert "RUNNING" not in self.states(study)
 
 
 @pytest.mark.parametrize("text", ["lr", "lr=", "lr=1,,2", "lr=a..b", "lr=2..1"])
