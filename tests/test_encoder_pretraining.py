@@ -1,6 +1,8 @@
 """Which folder a gray photo is from: labels, task, command and the encoder that it leaves."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -107,6 +109,34 @@ def test_one_folder_is_no_choice(photos, tmp_path):
     )
     assert "subfolder for each kind" in one_line(result, 1)
     assert not list(tmp_path.iterdir())
+
+
+def test_without_room_for_the_encoder_nothing_half_written_stays(photos, tmp_path):
+    limited = """
+import resource, sys
+from pix2color.cli import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000_000, resource.RLIM_INFINITY))
+sys.argv[0] = "pix2color"
+main()
+"""
+    words = (
+        "pretrain-encoder",
+        "--data",
+        photos,
+        "--max-steps",
+        1,
+        "--out",
+        tmp_path / "e.safetensors",
+    )
+    words += ("--runs-dir", tmp_path / "runs", *settings(*QUICK))
+    command = [sys.executable, "-c", limited, *map(str, words)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    last = result.stderr.strip().splitlines()[-1]
+    assert last.startswith("error: ")
+    assert "e.safetensors: cannot be written" in last
+    assert [path.name for path in tmp_path.iterdir()] == ["runs"]
 
 
 def test_wrong_usage(photos, tmp_path, monkeypatch):

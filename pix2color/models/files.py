@@ -64,9 +64,18 @@ def save_model(path: Path, generator: nn.Module, info: ModelInfo) -> None:
     """
     tensors = {k: v.detach().cpu().contiguous() for k, v in generator.state_dict().items()}
     header = json.dumps({**asdict(info), "sha256": _digest(tensors)})
+    write_tensors(path, tensors, {KEY: header})
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    """Write safetensors; never leaves half a file.
+
+    Raises:
+        StorageError: it cannot be written, for a full disk perhaps.
+    """
     try:
         with replacing(path) as temporary:
-            save_file(tensors, temporary, metadata={KEY: header})
+            save_file(tensors, temporary, metadata=metadata)
     except (OSError, SafetensorError) as error:
         raise StorageError(f"{path}: cannot be written ({error}); free some space") from error
 

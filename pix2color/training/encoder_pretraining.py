@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
-from pix2color import console, images
+from pix2color import console
 from pix2color.config import CLASSIFIED, Recipe
 from pix2color.data.loader import Batch, EpochOrder
 from pix2color.data.photos import Photo
 from pix2color.errors import MissingPathError, Stopped, UsageError
 from pix2color.models.encoder import resnet18_gray
+from pix2color.models.files import write_tensors
 from pix2color.training.classify import (
     ClassificationTask,
     LabelledPhotos,
@@ -201,5 +201,4 @@ def _validation_pixels(photos: list[Photo], names: dict[str, int], recipe: Recip
 
 def _save(network: nn.Module, names: list[str], out: Path) -> None:
     state = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
-    with images.replacing(out) as temporary:
-        save_file(state, temporary, metadata={"folders": json.dumps(names)})
+    write_tensors(out, state, {"folders": json.dumps(names)})
