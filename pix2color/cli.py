@@ -178,6 +178,9 @@ def _tell(run: Path) -> None:
     help="Write a contact sheet (PNG): gray | ours | truth.",
 )
 @click.option("--samples", type=click.IntRange(1), default=12, help="Pictures on the sheet.")
+@click.option(
+    "--by-folder", is_flag=True, help="Figures of each folder's photos, too (in JSON always)."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def evaluate(
     model: Path | None,
@@ -188,6 +191,7 @@ def evaluate(
     csv_path: Path | None,
     sheet: Path | None,
     samples: int,
+    by_folder: bool,
     as_json: bool,
 ) -> None:
     """Measure a model on colour photos, beside the gray picture (see docs/metrics.md)."""
@@ -211,6 +215,8 @@ def evaluate(
         samples=samples,
     )
     click.echo(report.to_json(result) if as_json else report.table(result))
+    if by_folder and not as_json:
+        click.echo("\n" + report.folders_table(result))
     if csv_path:
         report.write_csv(result, csv_path)
     if sheet:

@@ -56,6 +56,8 @@ class Evaluation:
         rows: ``gray`` and ``model``, each a score by the measure's name.
         pictures: a dict a photo: its path and the model's measures.
         samples: (gray, model, truth), each uint8 (3, 256, 256).
+        folders: by the name of the folder that holds the photos: how many there are, and the
+            measures that are one number a picture of each row (not of a known gray one).
     """
 
     photos: int
@@ -63,6 +65,14 @@ class Evaluation:
     rows: dict[str, dict[str, Score]]
     pictures: list[dict[str, Any]] = field(repr=False)
     samples: list[tuple[np.ndarray, ...]] = field(repr=False)
+    folders: dict[str, Folder] = field(repr=False, default_factory=dict)
+
+
+class Folder(NamedTuple):
+    """The part of an evaluation that is of one folder's photos."""
+
+    photos: int
+    rows: dict[str, dict[str, Score]]
 
 
 def evaluate(
@@ -151,6 +161,7 @@ def evaluate_photos(
         rows=known | scores,
         pictures=rows[MODEL].by_photo(paths),
         samples=[tuple(column[i].numpy() for column in columns) for i in shown],
+        folders=_by_folder(paths, rows),
     )
 
 
@@ -164,6 +175,29 @@ def pictures_of(colorizer: Colorizer, photos: list[Photo]) -> dict[str, tuple[np
         for path, *triple in zip(paths, *columns, pixels, strict=True):
             found[str(path)] = tuple(picture.numpy() for picture in triple)
     return found
+
+
+def _by_folder(paths: list[Path], rows: dict[str, _Row]) -> dict[str, Folder]:
+    names = np.array([path.parent.name for path in paths])
+    values = {name: row.pictures() for name, row in rows.items()}
+    return {
+        str(folder): Folder(
+            int((names == folder).sum()),
+            {
+                row: _by_picture({k: v[names == folder] for k, v in measures.items()})
+                for row, measures in values.items()
+            },
+        )
+        for folder in np.unique(names)
+    }
+
+
+def _by_picture(measures: dict[str, Tensor]) -> dict[str, Score]:
+    """Scores of the measures that are one number a picture, (N,) each."""
+    values = {name: v.double().numpy() for name, v in measures.items()}
+    colors, true_colors = values.pop("colorfulness"), values.pop("true_colorfulness")
+    scores = {name: _bootstrapped(v) for name, v in values.items()}
+    return scores | {"colorfulness_ratio": _bootstrapped(colors, true_colors)}
 
 
 def _predicted(colorizer: Colorizer, L: Tensor) -> Tensor:
@@ -222,8 +256,6 @@ class _Row:
     def scores(
         self, truths: Tensor, critic: bool, perceptual: Perceptual | None
     ) -> dict[str, Score]:
-        values = {name: v.double().numpy() for name, v in self.pictures().items()}
-        colors, true_colors = values.pop("colorfulness"), values.pop("true_colorfulness")
         seen: dict[str, Score] = {}
         if perceptual is not None:
             for name, by_picture in perceptual.by_picture(self.outputs(), truths).items():
@@ -231,8 +263,7 @@ class _Row:
             distances = perceptual.pooled(self.outputs(), truths)
             seen |= {name: Score(value) for name, value in distances.items()}
         return {
-            **{name: _bootstrapped(v) for name, v in values.items()},
-            "colorfulness_ratio": _bootstrapped(colors, true_colors),
+            **_by_picture(self.pictures()),
             "ab_js": self._pooled(lambda pooled: pooled.ab_js()),
             "chroma_w1": self._pooled(lambda pooled: pooled.chroma_w1()),
             "washout": self._pooled(lambda pooled: pooled.washout()),

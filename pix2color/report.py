@@ -57,6 +57,7 @@ MEASURES = {  # others come last, by their name
     "fid": Measure("FID", 2, "↓", "How unlike the truths the results are, all together."),
     "kid": Measure("KID", 4, "↓", "The same, without the bias of small sets."),
 }
+BY_FOLDER = ("delta_e", "psnr", "colorfulness_ratio")
 PERCEPTUAL = ("lpips", "fid", "kid")
 """Those that are there only if they are asked for."""
 
@@ -74,14 +75,33 @@ def table(evaluation: Evaluation) -> str:
     for name, measure in measures_of(evaluation.rows[MODEL]).items():
         cells = [cell(evaluation.rows[row][name], measure.digits) for row in (GRAY, MODEL)]
         lines.append((measure.heading, measure.better, *cells))
+    foot = f"{evaluation.photos} photos, {evaluation.left_out} left out (gray or unreadable)"
+    return "\n".join([*_ruled(lines), foot])
+
+
+def folders_table(evaluation: Evaluation) -> str:
+    """A line a folder of photos: the model's measures that are one number a picture."""
+    measures = {name: MEASURES[name] for name in BY_FOLDER}
+    lines: list[tuple[str, ...]] = [
+        ("folder", "photos", "gray ΔE00", *(m.heading for m in measures.values()))
+    ]
+    for name, folder in evaluation.folders.items():
+        ours, gray = folder.rows[MODEL], folder.rows[GRAY]
+        cells = [cell(ours[key], measure.digits) for key, measure in measures.items()]
+        of_gray = cell(gray["delta_e"], measures["delta_e"].digits)
+        lines.append((name, str(folder.photos), of_gray, *cells))
+    return "\n".join(_ruled(lines))
+
+
+def _ruled(lines: list[tuple[str, ...]]) -> list[str]:
+    """Columns of text below their headings, with rules."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     text = [
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in lines
     ]
     rule = "-" * len(max(text, key=len))
-    foot = f"{evaluation.photos} photos, {evaluation.left_out} left out (gray or unreadable)"
-    return "\n".join([text[0], rule, *text[1:], rule, foot])
+    return [text[0], rule, *text[1:], rule]
 
 
 def plain(scores: dict[str, Score]) -> dict[str, list[float | None]]:
@@ -96,8 +116,12 @@ def as_dict(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def to_json(evaluation: Evaluation) -> str:
-    """The rows and counts."""
-    return json.dumps(as_dict(evaluation), indent=2)
+    """The rows and counts, of all photos and of each folder's."""
+    folders = {
+        name: {"photos": folder.photos, "rows": {k: plain(v) for k, v in folder.rows.items()}}
+        for name, folder in evaluation.folders.items()
+    }
+    return json.dumps({**as_dict(evaluation), "folders": folders}, indent=2)
 
 
 def write_csv(evaluation: Evaluation, path: Path) -> None:

@@ -101,6 +101,15 @@ def test_gray_and_broken_photos_are_left_out(photos, tmp_path):
     assert (result.photos, result.left_out) == (24, 2)
 
 
+def test_each_folder_has_its_own_figures(photos, of_gray):
+    alone = evaluate(colorizer(Gray()), [photos / "coffee"], critic=False)
+    coffee = of_gray.folders["coffee"]
+    assert coffee.photos == alone.photos == 6
+    for name, score in coffee.rows[MODEL].items():
+        assert score == pytest.approx(alone.rows[MODEL][name]), name
+    assert sum(folder.photos for folder in of_gray.folders.values()) == 24
+
+
 def test_the_critic_tells_gray_from_colour_but_not_a_picture_from_itself():
     generator = torch.Generator().manual_seed(0)
     crops = [
@@ -120,9 +129,11 @@ def test_the_command_prints_and_writes_everything(photos, pretrained, tmp_path):
     sheet, table = tmp_path / "sheet.png", tmp_path / "pictures.csv"
     result = pix2color(
         *("evaluate", "--model", pretrained, "--data", photos, "--no-critic"),
-        *("--sheet", sheet, "--csv", table, "--samples", 4),
+        *("--sheet", sheet, "--csv", table, "--samples", 4, "--by-folder"),
     )
     assert result.returncode == 0, result.stderr
+    (coffee,) = (x for x in result.stdout.splitlines() if x.startswith("coffee"))
+    assert coffee.split()[1] == "6"
     heading = result.stdout.splitlines()[0]
     assert heading.split() == ["measure", "better", "gray", "model"]
     assert "24 photos, 0 left out" in result.stdout
@@ -146,6 +157,7 @@ def test_json_has_null_for_what_could_not_be_had(photos, pretrained):
     assert figures["photos"] == 6
     assert figures["rows"]["model"]["critic"] == [None, None, None]
     assert figures["rows"]["gray"]["psnr"][0] > 5
+    assert figures["folders"]["coffee"]["rows"]["gray"]["psnr"] == figures["rows"]["gray"]["psnr"]
 
 
 def test_table_names_every_measure(of_gray):
