@@ -27,12 +27,12 @@ demo: $(READY)
 	$(BIN)/pix2color train-gan --config configs/tiny.yaml --data $(DEMO)/photos \
 	    --init $(DEMO)/runs/pretrained --set critic_warmup_steps=50 \
 	    --max-minutes 1.5 --name gan --runs-dir $(DEMO)/runs
-	$(BIN)/pix2color colorize assets/samples --model $(DEMO)/runs/gan --out $(DEMO)/colour --gallery
+	$(BIN)/pix2color colorize pix2color/samples --model $(DEMO)/runs/gan --out $(DEMO)/colour --gallery
 	$(BIN)/pix2color evaluate --model $(DEMO)/runs/gan --data $(DEMO)/photos \
 	    --sheet $(DEMO)/contact-sheet.png
 	@echo
 	@echo "Open $(DEMO)/contact-sheet.png: gray | ours | truth (learnt by heart from these photos)."
-	@echo "Open $(DEMO)/colour/gallery.html: assets/samples/ before and after."
+	@echo "Open $(DEMO)/colour/gallery.html: the samples before and after."
 	@echo "Curves: $(BIN)/tensorboard --logdir $(DEMO)/runs"
 
 # A file of tests to a process, a core to each: two threads that share a core with two others wait.

@@ -1,7 +1,7 @@
 """Writes the photographs that ship inside scikit-image, and pictures made of them.
 
 python assets/photos.py demo/photos                       # in colour, to train the demo on
-python assets/photos.py --gray assets/samples             # gray, to be coloured
+python assets/photos.py --gray pix2color/samples          # gray, to be coloured
 python assets/photos.py --pairs demo/colour colour.jpg    # samples above their colour versions
 """
 
@@ -13,7 +13,7 @@ from skimage import data
 
 COLOUR = ("astronaut", "chelsea", "coffee", "rocket", "stereo_motorcycle")
 GRAY = ("astronaut", "camera", "chelsea", "coffee", "rocket")
-SAMPLES = Path(__file__).parent / "samples"
+SAMPLES = Path(__file__).parents[1] / "pix2color" / "samples"
 LONG_SIDE = 512
 ROW_HEIGHT, GAP = 200, 4
 

@@ -18,6 +18,7 @@ from pix2color import __version__
 from pix2color.cli_colorize import colorize
 from pix2color.cli_experiments import EXPERIMENTS
 from pix2color.cli_tools import TOOLS
+from pix2color.cli_web import PAGES
 from pix2color.commands import (
     BUDGET,
     MODEL,
@@ -53,7 +54,7 @@ def cli() -> None:
     """Colour for black-and-white photographs, and training of one's own colourizer."""
 
 
-for command in (colorize, *TOOLS, *EXPERIMENTS):
+for command in (colorize, *PAGES, *TOOLS, *EXPERIMENTS):
     cli.add_command(command)
 
 

@@ -203,11 +203,11 @@ def sweep(folder: Path) -> None:
     """Remove the temporary files that killed processes of this machine have left in a folder."""
     for left in folder.glob(f".*.{_HOST}-*.part"):
         process = left.name.split("-")[-1].removesuffix(".part")
-        if process.isdigit() and not _is_running(int(process)):
+        if process.isdigit() and not is_running(int(process)):
             left.unlink(missing_ok=True)
 
 
-def _is_running(process: int) -> bool:
+def is_running(process: int) -> bool:
     if os.name == "nt":  # there, asking would end it
         return True
     try:

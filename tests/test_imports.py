@@ -28,8 +28,8 @@ LEVELS = [
     {"comparison"},
     {"report_page"},
     {"experiments", "judge"},
-    {"cross_validation", "sweep"},
-    {"cli_colorize", "cli_tools", "cli_experiments"},
+    {"cross_validation", "sweep", "web"},
+    {"cli_colorize", "cli_web", "cli_tools", "cli_experiments"},
     {"cli"},
     {"__main__"},
 ]

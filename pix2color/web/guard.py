@@ -1,0 +1,98 @@
+"""What stands before gradio: it can do much that a page of photos has no use for."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+_NEEDED = (  # what gradio's page asks for
+    *("/config", "/theme.css", "/favicon.ico", "/assets/", "/static/"),
+    *("/gradio_api/upload", "/gradio_api/queue/", "/gradio_api/heartbeat/", "/gradio_api/cancel"),
+    *("/gradio_api/startup-events", "/gradio_api/app_id"),
+)
+_OURS = ("/photos/", "/api/colorize")
+_MOST_DRAINED = 2**30
+
+
+class Guard:
+    """Lets through only what the page and the documented API need, and only whom it should.
+
+    Args:
+        app: what is behind it (ASGI).
+        credentials: user and password; None lets in whoever reaches the machine itself.
+        hosts: names under which the server may be addressed, against pages elsewhere that point a
+            name of their own at it; None for any.
+        most_bytes: size of a request.
+        has_room: whether more may be stored.
+    """
+
+    def __init__(
+        self,
+        app: Callable,
+        *,
+        credentials: tuple[str, str] | None,
+        hosts: tuple[str, ...] | None,
+        most_bytes: int,
+        has_room: Callable[[], bool],
+    ) -> None:
+        self.app, self.hosts, self.most_bytes, self.has_room = app, hosts, most_bytes, has_room
+        self.key = credentials and base64.b64encode(":".join(credentials).encode())
+
+    async def __call__(self, scope: dict, receive: Callable, send: Callable) -> None:
+        if scope["type"] == "http":
+            refusal = self._refusal(scope)
+            if refusal is not None:
+                await _drained(receive)
+                await _answer(send, *refusal)
+                return
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close"})
+            return
+        await self.app(scope, receive, send)
+
+    def _refusal(self, scope: dict) -> tuple[int, str, dict[str, str]] | None:
+        headers = dict(scope["headers"])
+        host = headers.get(b"host", b"").decode("latin-1")
+        origin = headers.get(b"origin", b"").decode("latin-1")
+        if self.hosts is not None and urlsplit(f"//{host}").hostname not in self.hosts:
+            return 421, "this server answers to its own name only", {}
+        if origin and urlsplit(origin).netloc != host:
+            return 403, "another site must not use this one", {}
+        if self.key is not None:
+            given = headers.get(b"authorization", b"").partition(b" ")[2].strip()
+            if not secrets.compare_digest(given, self.key):
+                return (
+                    401,
+                    "user and password, please",
+                    {"WWW-Authenticate": 'Basic realm="photos"'},
+                )
+        path = scope["path"]
+        if path != "/" and not path.startswith((*_NEEDED, *_OURS)):
+            return 404, "there is nothing here", {}
+        if scope["method"] == "POST":
+            length = headers.get(b"content-length", b"")
+            if not length.isdigit():
+                return 411, "say how long the request is (Content-Length)", {}
+            if int(length) > self.most_bytes:
+                return 413, f"too large: at most {self.most_bytes >> 20} MiB go at once", {}
+            if not self.has_room():
+                return 503, "the server is full; try again in some minutes", {"Retry-After": "300"}
+        return None
+
+
+async def _drained(receive: Callable) -> None:
+    """Take in what a client insists on sending: before it is done, it does not read an answer."""
+    taken, more = 0, True
+    while more and taken < _MOST_DRAINED:
+        message = await receive()
+        taken += len(message.get("body", b""))
+        more = message.get("more_body", False)
+
+
+async def _answer(send: Callable, status: int, text: str, headers: dict[str, str]) -> None:
+    named = {"content-type": "text/plain; charset=utf-8", "connection": "close", **headers}
+    raw = [(key.lower().encode(), value.encode()) for key, value in named.items()]
+    await send({"type": "http.response.start", "status": status, "headers": raw})
+    await send({"type": "http.response.body", "body": text.encode()})

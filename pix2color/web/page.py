@@ -1,0 +1,131 @@
+"""The web page, as gradio draws it, within the server's application."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import gradio
+from fastapi import FastAPI
+
+from pix2color import images
+from pix2color.errors import Pix2colorError, UsageError
+from pix2color.look import MAX_TEMPERATURE
+from pix2color.web import markup
+from pix2color.web.routes import add_routes
+from pix2color.web.studio import Studio
+from pix2color.web.visits import Visits
+
+
+def mounted(studio: Studio, max_file_size: int) -> FastAPI:
+    """The application: our own addresses, and the page at ``/``."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    add_routes(app, studio)
+    return gradio.mount_gradio_app(
+        app,
+        _page(studio),
+        path="/",
+        max_file_size=max_file_size,
+        footer_links=[],
+        ssr_mode=False,
+        pwa=False,
+        mcp_server=False,
+        # Calm colours and the system's own fonts: nothing is fetched from elsewhere.
+        theme=gradio.themes.Base(
+            primary_hue="blue",
+            neutral_hue="stone",
+            font=["system-ui", "sans-serif"],
+            font_mono=["ui-monospace", "monospace"],
+        ),
+        css=markup.asset("web.css"),
+        head=f"<script>{markup.asset('web.js')}</script>",
+    )
+
+
+def _page(studio: Studio) -> gradio.Blocks:
+    """Gradio's description of the page."""
+    with gradio.Blocks(
+        title="pix2color", analytics_enabled=False, delete_cache=(60, 3600)
+    ) as blocks:
+        gradio.HTML(markup.HEAD)
+        photos = gradio.File(
+            label="Black-and-white photos",
+            file_count="multiple",
+            file_types=sorted(images.PHOTO_SUFFIXES),
+            elem_id="photos",
+        )
+        with gradio.Accordion("Adjust the colours", open=True), gradio.Row():
+            saturation = gradio.Slider(0, 2, 1, step=0.05, label="Saturation")
+            temperature = gradio.Slider(
+                *(-MAX_TEMPERATURE, MAX_TEMPERATURE, 0), step=5, label="Temperature, cool to warm"
+            )
+            render_size = gradio.Slider(
+                *(64, 512, studio.colorizer.render_size),
+                step=32,
+                label="Render size: larger sees detail, smaller sees the whole",
+            )
+        with gradio.Accordion("More", open=False), gradio.Row():
+            like = gradio.File(
+                label="A colour photo whose mood to take over",
+                file_types=sorted(images.PHOTO_SUFFIXES),
+                elem_id="reference",
+            )
+            coloured_too = gradio.Checkbox(label="Colour photos that have colour, too")
+        status = gradio.HTML(markup.status(None), elem_id="status")
+        gallery = gradio.HTML("", elem_id="gallery", js_on_load=None)
+
+        async def refresh(
+            uploads: list[dict] | None,
+            reference: dict | None,
+            saturation: float,
+            temperature: float,
+            render_size: float,
+            coloured_too: bool,
+            request: gradio.Request,
+        ) -> AsyncIterator[tuple[str, str]]:
+            given = [_upload(studio.visits, file) for file in uploads or []]
+            try:
+                async for visit in studio.refresh(
+                    str(request.session_hash),
+                    given,
+                    like=_upload(studio.visits, reference) if reference else None,
+                    saturation=float(saturation),
+                    temperature=float(temperature),
+                    render_size=int(render_size),
+                    coloured_too=bool(coloured_too),
+                ):
+                    yield markup.status(visit), markup.gallery(visit)
+            except Pix2colorError as error:
+                yield markup.problem(str(error)), gradio.skip()
+
+        def leave(request: gradio.Request) -> None:
+            studio.visits.end(str(request.session_hash))
+
+        gradio.on(
+            [
+                *(photos.upload, photos.delete, photos.clear, like.upload, like.clear),
+                *(saturation.change, temperature.change, render_size.change, coloured_too.change),
+            ],
+            refresh,
+            [photos, like, saturation, temperature, render_size, coloured_too],
+            [status, gallery],
+            preprocess=False,
+            show_progress="hidden",
+            trigger_mode="multiple",
+            api_visibility="private",
+        )
+        blocks.unload(leave)
+    return blocks.queue(max_size=200, default_concurrency_limit=60)
+
+
+def _upload(visits: Visits, file: dict) -> Path:
+    """The place of an upload; nothing else that a request may name.
+
+    Raises:
+        UsageError: it is elsewhere.
+    """
+    path = Path(str(file.get("path")))
+    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(visits.uploads)):
+        raise UsageError("a photo that was not uploaded; drop it on the page")
+    return path

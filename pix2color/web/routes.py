@@ -1,0 +1,101 @@
+"""Addresses of our own beside gradio's: the photos of a visit, and a call that colours a photo."""
+
+from __future__ import annotations
+
+import mimetypes
+from pathlib import Path
+
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.responses import FileResponse, JSONResponse, Response
+from starlette.background import BackgroundTask
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData, UploadFile
+
+from pix2color.errors import Pix2colorError, UsageError
+from pix2color.look import MAX_TEMPERATURE, Look
+from pix2color.web.studio import Studio
+from pix2color.web.visits import Visit, Wishes, tame
+
+_PRIVATE = {"Cache-Control": "private, no-store", "X-Content-Type-Options": "nosniff"}
+
+
+def add_routes(app: FastAPI, studio: Studio) -> None:
+    """Add them to an application."""
+
+    def visit_of(token: str) -> Visit:
+        visit = studio.visits.by_token(token)
+        if visit is None:
+            raise HTTPException(404, "this page was closed, and its photos are gone")
+        return visit
+
+    @app.get("/photos/{token}/all.zip")
+    async def archive(token: str) -> Response:
+        path = await run_in_threadpool(visit_of(token).zipped)
+        return FileResponse(
+            path,
+            filename="pix2color.zip",
+            headers=_PRIVATE,
+            background=BackgroundTask(path.unlink, missing_ok=True),
+        )
+
+    @app.get("/photos/{token}/{number}/{kind}")
+    async def photo(token: str, number: int, kind: str) -> Response:
+        picture = visit_of(token).numbered(number)
+        path = picture.file(kind) if picture else None
+        if picture is None or path is None or not path.exists():
+            raise HTTPException(404, "this picture is gone, or not ready yet")
+        if kind == "result":
+            return FileResponse(
+                path, filename=picture.name, media_type=_type(picture.name), headers=_PRIVATE
+            )
+        return FileResponse(path, media_type="image/jpeg", headers=_PRIVATE)
+
+    @app.post("/api/colorize")
+    async def colorize(request: Request) -> Response:
+        async with request.form(max_files=1, max_fields=4) as form:
+            try:
+                photo, wishes = form.get("photo"), _wishes(form)
+                if not isinstance(photo, UploadFile):
+                    raise UsageError("send a photo as the field 'photo' of a form")
+                name = tame(photo.filename or "photo.jpg")
+                result = await studio.once(name, await photo.read(), wishes)
+            except Pix2colorError as error:
+                return JSONResponse({"error": str(error)}, 400)
+        if result is None:
+            busy = "too many photos are waiting; try again in some seconds"
+            return JSONResponse({"error": busy}, 503, {"Retry-After": "5"})
+        disposition = {"Content-Disposition": f'attachment; filename="{Path(name).name}"'}
+        if not name.isascii():
+            disposition = {"Content-Disposition": "attachment"}
+        return Response(result, media_type=_type(name), headers=_PRIVATE | disposition)
+
+
+def _type(name: str) -> str:
+    return mimetypes.guess_type(name)[0] or "application/octet-stream"
+
+
+def _wishes(form: FormData) -> Wishes:
+    """The fields of a call, each with the limits that the page's sliders have.
+
+    Raises:
+        UsageError: one is no number, out of its range, or unknown.
+    """
+    ranges = {
+        "saturation": (0.0, 3.0, 1.0),
+        "temperature": (-MAX_TEMPERATURE, MAX_TEMPERATURE, 0.0),
+        "render_size": (32, 1024, 0),
+    }
+    unknown = set(form) - {"photo", *ranges}
+    if unknown:
+        raise UsageError(f"unknown field {min(unknown)!r}; there are photo, {', '.join(ranges)}")
+    values = {}
+    for name, (low, high, default) in ranges.items():
+        text = form.get(name)
+        try:
+            values[name] = default if text is None else float(str(text))
+        except ValueError as error:
+            raise UsageError(f"{name}: {text} is no number") from error
+        if text is not None and not low <= values[name] <= high:
+            raise UsageError(f"{name}: {text} is not within {low:g} to {high:g}")
+    look = Look(saturation=values["saturation"], temperature=values["temperature"])
+    return Wishes(look, int(values["render_size"]) or None, coloured_too=True)

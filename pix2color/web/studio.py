@@ -1,0 +1,93 @@
+"""The work behind the page, in the order of asking."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pix2color.colorizer import Colorizer
+from pix2color.look import Look
+from pix2color.pipeline import cores
+from pix2color.web.visits import (
+    AT_WORK,
+    WAITING,
+    Visit,
+    Visits,
+    Wishes,
+    color_picture,
+    colorized,
+)
+
+_MOST_WAITING = 100  # calls of the API that have not been answered
+_PATIENCE = 0.25  # seconds in which a slider may go on moving
+
+
+class Studio:
+    """Colours the photos of all visits: a picture at a time for each, in the order of asking.
+
+    Args:
+        colorizer: the model.
+        visits: where the photos are.
+    """
+
+    def __init__(self, colorizer: Colorizer, visits: Visits) -> None:
+        self.colorizer, self.visits = colorizer, visits
+        self._waiting = 0
+        self._hands = ThreadPoolExecutor(cores(), initializer=lambda: torch.set_num_threads(1))
+
+    async def refresh(self, page: str, uploads: list[Path], **wishes: Any) -> AsyncIterator[Visit]:
+        """Bring a visit to what its page asks for; yields it whenever there is news.
+
+        Args:
+            page: gradio's name of the page.
+            uploads: the files that it shows, in gradio's folder.
+            wishes: ``like`` (the upload of a reference photo, or None) and the fields of ``Look``
+                and ``Wishes``.
+        """
+        visit = self.visits.of_page(page)
+        visit.bring(uploads)
+        like = visit.mood_of(wishes.pop("like"))
+        look = Look(like, wishes.pop("saturation"), wishes.pop("temperature"))
+        asked = Wishes(look, **wishes)
+        if asked != visit.wishes:
+            visit.restart(asked)
+            await asyncio.sleep(_PATIENCE)
+        else:
+            asked = visit.wishes
+        running: set[asyncio.Future] = set()
+        while asked is visit.wishes:
+            waiting = (p for p in list(visit.pictures.values()) if p.status == WAITING)
+            for picture in islice(waiting, cores() - len(running)):
+                picture.status = AT_WORK
+                work = self._hands.submit(color_picture, self.colorizer, visit, picture, asked)
+                running.add(asyncio.wrap_future(work))
+            yield visit
+            if not running:
+                return
+            _, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+
+    async def once(self, name: str, data: bytes, wishes: Wishes) -> bytes | None:
+        """A photo's colour version as a file; None if too many are waiting already.
+
+        Raises:
+            ImageError, ModelError: see ``colorized``.
+        """
+        if self._waiting >= _MOST_WAITING:
+            return None
+        self._waiting += 1
+        try:
+            work = self._hands.submit(colorized, self.colorizer, name, data, wishes)
+            return (await asyncio.wrap_future(work))[0]
+        finally:
+            self._waiting -= 1
+
+    def close(self) -> None:
+        """Drop what has not begun, and every photo."""
+        self._hands.shutdown(cancel_futures=True)
+        self.visits.close()

@@ -1,0 +1,320 @@
+"""What people bring to the web page: their photos, in folders that do not outlive the visit."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+import shutil
+import tempfile
+import threading
+import time
+import zipfile
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from PIL import Image
+
+from pix2color import images, photo
+from pix2color.colorizer import Colorizer
+from pix2color.errors import ImageError, Pix2colorError, UsageError
+from pix2color.look import Look, Mood
+
+WAITING, AT_WORK, COLOURED, FAILED = "waiting", "at work", "coloured", "failed"
+MOST_PHOTOS = 100
+_MOST_VISITS = 200
+_IDLE_SECONDS = 3600
+_PREVIEW_SIDE = 1280
+_PREVIEW_QUALITY = 85
+_PREFIX = "pix2color-serve-"
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a visitor wants done to all photos.
+
+    Attributes:
+        look: of the colours.
+        render_size: short side of what the network looks at, in pixels; None: as it was trained.
+        coloured_too: colour photos that have colour already.
+    """
+
+    look: Look = field(default_factory=Look)
+    render_size: int | None = None
+    coloured_too: bool = False
+
+
+@dataclass
+class Picture:
+    """A visitor's photo.
+
+    Attributes:
+        number: within the visit.
+        name: of the file, unique within the visit; nothing is stored under it.
+        path: where the photo is.
+        status: ``waiting``, ``at work``, ``coloured`` or ``failed``.
+        reason: why it failed, in words for the visitor.
+        size: of the previews, in pixels.
+        folder: what was made of it: ``result``, ``before.jpg`` and ``after.jpg``.
+    """
+
+    number: int
+    name: str
+    path: Path
+    status: str = WAITING
+    reason: str = ""
+    size: tuple[int, int] = (0, 0)
+    folder: Path | None = None
+
+    def file(self, kind: str) -> Path | None:
+        """``before``, ``after`` or ``result``; None if there is none.
+
+        Until the next version is ready, the one before can be seen, and not downloaded.
+        """
+        names = {"before": "before.jpg", "after": "after.jpg"}
+        if self.status == COLOURED:
+            names["result"] = "result"
+        return self.folder / names[kind] if self.folder and kind in names else None
+
+
+@dataclass
+class Visit:
+    """One open page.
+
+    Attributes:
+        token: a secret that names it in addresses.
+        folder: everything of it.
+        pictures: by the address of the upload that each came from.
+        wishes: the last ones; whoever colours by older ones stops.
+    """
+
+    token: str
+    folder: Path
+    pictures: dict[str, Picture] = field(default_factory=dict)
+    wishes: Wishes = field(default_factory=Wishes)
+    used: float = field(default_factory=time.monotonic)
+    _count: int = 0
+    _mood: tuple[str, Mood | None] = ("", None)
+
+    def bring(self, uploads: Iterable[Path]) -> None:
+        """Make the visit's photos those that were uploaded: new ones in, others out.
+
+        Args:
+            uploads: files that now belong to the visit; they are moved into its folder. Of those
+                that were brought before, only the name matters.
+
+        Raises:
+            UsageError: they are too many; none of the new ones is taken.
+        """
+        given = {str(path): path for path in uploads}
+        if len(given) > MOST_PHOTOS:
+            raise UsageError(f"{len(given)} photos are too many for one page; {MOST_PHOTOS} go")
+        for gone in self.pictures.keys() - given.keys():
+            self._drop(self.pictures.pop(gone))
+        for key, path in given.items():
+            if key in self.pictures:
+                continue
+            self._count += 1
+            place = self.folder / str(self._count)
+            shutil.move(path, place)
+            with contextlib.suppress(OSError):  # the upload's own folder, named by its content
+                path.parent.rmdir()
+            name = _free(tame(path.name), {p.name for p in self.pictures.values()})
+            self.pictures[key] = Picture(self._count, name, place)
+
+    def mood_of(self, upload: Path | None) -> Mood | None:
+        """The mood of a reference photo; the file is removed, its mood remembered.
+
+        Raises:
+            ImageError, UsageError: see ``Mood.of_file``.
+        """
+        if upload is None:
+            return None
+        if str(upload) != self._mood[0]:
+            try:
+                self._mood = (str(upload), Mood.of_file(upload))
+            finally:
+                upload.unlink(missing_ok=True)
+        return self._mood[1]
+
+    def restart(self, wishes: Wishes) -> None:
+        """Everything is to be done, by these wishes."""
+        self.wishes = wishes
+        for picture in self.pictures.values():
+            picture.status, picture.reason = WAITING, ""
+
+    def numbered(self, number: int) -> Picture | None:
+        """The picture of that number."""
+        return next((p for p in self.pictures.values() if p.number == number), None)
+
+    def zipped(self) -> Path:
+        """All that is coloured, under the photos' names, as a new ZIP file in the folder."""
+        path = self.folder / f"{secrets.token_hex(8)}.zip"
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+            for picture in self.pictures.values():
+                result = picture.file("result")
+                if result is not None:
+                    archive.write(result, picture.name)
+        return path
+
+    def _drop(self, picture: Picture) -> None:
+        picture.path.unlink(missing_ok=True)
+        if picture.folder is not None:
+            shutil.rmtree(picture.folder, ignore_errors=True)
+
+
+class Visits:
+    """All of them, in one folder that goes with the server; those that are idle go earlier."""
+
+    def __init__(self) -> None:
+        _sweep()
+        self.root = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
+        self.uploads = self.root / "uploads"
+        self.uploads.mkdir()
+        self._by_page: dict[str, Visit] = {}
+        self._lock = threading.Lock()
+
+    def of_page(self, page: str) -> Visit:
+        """The visit of an open page, by the name that gradio gives the page; a new one if need be.
+
+        Raises:
+            UsageError: there are too many.
+        """
+        with self._lock:
+            self._end_idle()
+            if page not in self._by_page:
+                if len(self._by_page) >= _MOST_VISITS:
+                    raise UsageError("too many people are here at once; come back in a minute")
+                token = secrets.token_urlsafe(16)
+                folder = self.root / token
+                folder.mkdir()
+                self._by_page[page] = Visit(token, folder)
+            visit = self._by_page[page]
+            visit.used = time.monotonic()
+            return visit
+
+    def by_token(self, token: str) -> Visit | None:
+        """The visit that has this secret name."""
+        with self._lock:
+            visits = list(self._by_page.values())
+        for visit in visits:
+            if secrets.compare_digest(visit.token.encode(), token.encode()):
+                visit.used = time.monotonic()
+                return visit
+        return None
+
+    def end(self, page: str) -> None:
+        """Forget a page and remove all that it brought."""
+        with self._lock:
+            visit = self._by_page.pop(page, None)
+        if visit is not None:
+            shutil.rmtree(visit.folder, ignore_errors=True)
+
+    def stored(self) -> int:
+        """Bytes in all files of all visits."""
+        total = 0
+        for folder, _, names in os.walk(self.root):
+            for name in names:
+                with contextlib.suppress(OSError):  # gone meanwhile
+                    total += os.stat(os.path.join(folder, name)).st_size
+        return total
+
+    def close(self) -> None:
+        """Remove everything."""
+        shutil.rmtree(self.root, ignore_errors=True)
+
+    def _end_idle(self) -> None:
+        oldest = time.monotonic() - _IDLE_SECONDS
+        for page in [page for page, visit in self._by_page.items() if visit.used < oldest]:
+            shutil.rmtree(self._by_page.pop(page).folder, ignore_errors=True)
+
+
+def color_picture(colorizer: Colorizer, visit: Visit, picture: Picture, wishes: Wishes) -> None:
+    """Colour one photo of a visit, or say in it why that failed; older wishes change nothing."""
+    folder = Path(tempfile.mkdtemp(dir=visit.folder))
+    try:
+        size = _color(colorizer, picture, wishes, folder)
+        status, reason = COLOURED, ""
+    except Exception as error:
+        size, status = (0, 0), FAILED
+        reason = str(error).removeprefix(f"{picture.name}: ")
+        if not isinstance(error, Pix2colorError):
+            reason = f"not coloured ({type(error).__name__}: {reason})"
+    if wishes is not visit.wishes:
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    before, picture.folder = picture.folder, folder
+    picture.size, picture.status, picture.reason = size, status, reason
+    if before is not None:
+        shutil.rmtree(before, ignore_errors=True)
+
+
+def colorized(
+    colorizer: Colorizer, name: str, data: bytes, wishes: Wishes
+) -> tuple[bytes, Image.Image, Image.Image]:
+    """A photo's colour version as a file of the same format, and both as pictures.
+
+    Args:
+        colorizer: the model.
+        name: of the photo; its ending says which format the result has.
+        data: the photo's bytes.
+        wishes: what is wanted.
+
+    Raises:
+        ImageError: it cannot be read, or has colour already.
+        ModelError: the network gave no colours.
+    """
+    read = photo.read_photo(Path(name), data)
+    if read.has_colour and not wishes.coloured_too:
+        raise ImageError(f"{name}: has colour already and was left alone")
+    ours = Colorizer(
+        colorizer.network,
+        colorizer.info,
+        device=str(colorizer.device),
+        render_size=wishes.render_size or colorizer.render_size,
+        tta=colorizer.tta,
+    )
+    prepared = ours.prepare(read)
+    planes = ours.finish(prepared, ours.predict([prepared], wishes.look)[0])
+    metadata = read.metadata.marked()
+    result = photo.encode(Path(name), planes, alpha=read.alpha, metadata=metadata)
+    return result, Image.fromarray(read.gray), planes.to_picture()
+
+
+def _color(colorizer: Colorizer, picture: Picture, wishes: Wishes, folder: Path) -> tuple[int, int]:
+    data = picture.path.read_bytes()
+    result, before, after = colorized(colorizer, picture.name, data, wishes)
+    (folder / "result").write_bytes(result)
+    for name, shown in (("before.jpg", before), ("after.jpg", after)):
+        shown.thumbnail((_PREVIEW_SIDE, _PREVIEW_SIDE), Image.Resampling.LANCZOS, reducing_gap=2.0)
+        images.write(folder / name, shown, quality=_PREVIEW_QUALITY)
+    return after.size
+
+
+def tame(name: str) -> str:
+    """A file name without what has a meaning to some system; with an ending that can be written."""
+    name = re.sub(r'[\x00-\x1f\x7f<>:"/\\|?*]', "_", name).strip(" .")[-120:] or "photo.jpg"
+    try:
+        images.format_of(Path(name))
+    except ImageError:
+        name += ".jpg"
+    return name
+
+
+def _free(name: str, taken: set[str]) -> str:
+    path, number = Path(name), 1
+    while name in taken:
+        number += 1
+        name = f"{path.stem} ({number}){path.suffix}"
+    return name
+
+
+def _sweep() -> None:
+    """Remove what killed servers of this machine have left."""
+    for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
+        process = left.name.removeprefix(_PREFIX).split("-")[0]
+        with contextlib.suppress(OSError):
+            if process.isdigit() and not images.is_running(int(process)):
+                shutil.rmtree(left)
