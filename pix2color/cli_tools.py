@@ -53,6 +53,24 @@ def runs(folder: Path, as_json: bool) -> None:
     click.echo(json.dumps([run.as_dict() for run in found], indent=2) if as_json else table(found))
 
 
+@click.command(cls=Command, example="pix2color recipes\npix2color recipes baselines/cnn-mse")
+@click.argument("name", required=False)
+def recipes(name: str | None) -> None:
+    """List the recipes that come with pix2color, for --config; or print one."""
+    from pix2color.recipes import shipped
+
+    found = shipped()
+    if name is not None:
+        if name not in found:
+            raise UsageError(f"{name}: no such recipe; `pix2color recipes` lists them")
+        click.echo(found[name].read_text(encoding="utf-8"), nl=False)
+        return
+    width = max(map(len, found))
+    for recipe, path in found.items():
+        about = path.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
+        click.echo(f"{recipe:{width}}  {about}")
+
+
 @click.command(
     "lr-find", cls=Command, example="pix2color lr-find --data photos/ --config my-recipe.yaml"
 )
@@ -212,4 +230,4 @@ def prepare(
     click.echo(out)
 
 
-TOOLS = (prepare, doctor, runs, lr_find, overfit, pretrain_encoder)
+TOOLS = (recipes, prepare, doctor, runs, lr_find, overfit, pretrain_encoder)

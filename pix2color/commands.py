@@ -79,7 +79,7 @@ RECIPE = [
     click.option("--runs-dir", type=click.Path(path_type=Path), metavar="FOLDER",
                  help="Where runs are kept.  [default: runs]"),
     click.option("--config", type=click.Path(path_type=Path), metavar="FILE",
-                 help="Recipe in YAML, such as configs/pretrain.yaml."),
+                 help="Recipe in YAML, or the name of one that `pix2color recipes` lists."),
     click.option("--set", "settings", multiple=True, metavar="KEY=VALUE",
                  help="One setting of the recipe, such as data.flip=false; repeatable."),
 ]  # fmt: skip

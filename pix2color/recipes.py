@@ -96,9 +96,26 @@ _Loader.add_implicit_resolver(
 )
 
 
+def shipped() -> dict[str, Path]:
+    """The recipes that come with pix2color, by name, such as ``default-l1``."""
+    inside = Path(__file__).with_name("configs")  # once installed; in a checkout they are beside
+    folder = inside if inside.is_dir() else inside.parents[1] / "configs"
+    return {
+        path.relative_to(folder).with_suffix("").as_posix(): path
+        for path in sorted(folder.rglob("*.yaml"))
+    }
+
+
 def _read_yaml(path: Path) -> dict[str, Any]:
     if not path.is_file():
-        raise MissingPathError(f"{path}: no such recipe")
+        # One that comes along has its name wherever one is: configs/pretrain.yaml, or pretrain.
+        recipes = shipped()
+        name = path.as_posix().removeprefix("configs/").removesuffix(".yaml")
+        if name not in recipes:
+            near = difflib.get_close_matches(name, recipes, n=1)
+            told = f"; did you mean {near[0]}?" if near else "; `pix2color recipes` lists them"
+            raise MissingPathError(f"{path}: no such recipe{told}")
+        path = recipes[name]
     try:
         tree = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
     except (yaml.YAMLError, ValueError) as error:

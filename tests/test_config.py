@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import torch
 import yaml
@@ -5,7 +7,7 @@ from conftest import ROOT
 
 from pix2color.errors import ConfigError, MissingPathError
 from pix2color.models import build_generator
-from pix2color.recipes import RECIPES, dump_recipe, load_recipe
+from pix2color.recipes import RECIPES, dump_recipe, load_recipe, shipped
 from pix2color.training.run import build_task
 from pix2color.training.schedule import Schedule
 
@@ -35,6 +37,19 @@ def test_every_baseline_has_a_network_losses_optimizers_and_a_schedule_that_exis
 @pytest.mark.parametrize(("task", "name"), [("pretrain", "pretrain"), ("train-gan", "gan")])
 def test_the_plain_recipes_are_the_defaults(task, name):
     assert load_recipe(task, ROOT / "configs" / f"{name}.yaml") == load_recipe(task)
+
+
+def test_shipped_recipes_have_names_wherever_one_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    files = {path.stem for path in (ROOT / "configs").rglob("*.yaml")}
+    assert {name.rpartition("/")[2] for name in shipped()} == files
+    recipe = load_recipe(None, Path("baselines/cnn-mse"))
+    assert recipe == load_recipe(None, ROOT / "configs" / "baselines" / "cnn-mse.yaml")
+    assert recipe == load_recipe(None, Path("configs/baselines/cnn-mse.yaml"))
+    (tmp_path / "gan").write_text("task: train-gan\nseed: 5\n")  # a file of one's own goes first
+    assert load_recipe(None, Path("gan")).seed == 5
+    with pytest.raises(MissingPathError, match="did you mean pretrain"):
+        load_recipe(None, Path("pretain"))
 
 
 def test_every_setting_is_documented():
