@@ -5,13 +5,14 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 DEMO := demo
 
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lint bench docs clean
 
 help:
 	@echo "make demo   train briefly on a few photos and colour some"
 	@echo "make test   linters and tests"
 	@echo "make lint   linters alone"
 	@echo "make bench  speed of training and colouring, as ratios to references"
+	@echo "make docs   the documentation as a site, in site/"
 	@echo "make clean  remove what demo made"
 
 $(READY): setup.cfg pyproject.toml constraints.txt
@@ -48,5 +49,9 @@ bench: $(READY)
 	$(BIN)/python benchmarks/train_step.py
 	$(BIN)/python benchmarks/colorize.py
 
+docs: $(READY)
+	$(BIN)/python docs/reference.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 clean:
-	rm -rf $(DEMO)
+	rm -rf $(DEMO) site

@@ -1,10 +1,10 @@
 """How a model colours the skin of people in portraits, by how light or dark it is.
 
 Skin is taken to be the pixels of the middle of the square (half its width, from a quarter to three
-quarters of its height) whose true hue is a skin's: h_ab of 20° to 80° and a C* of 8 to 45. Portraits
-with fewer than a tenth of such pixels are left out. They are grouped by the individual typology
-angle, ITA = atan((L* - 50) / b*) of their median (Chardon et al. 1991), which describes light on a
-photograph, not a person: the same face is another group in shade.
+quarters of its height) whose true hue is a skin's: h_ab of 20° to 80° and a C* of 8 to 45.
+Portraits with fewer than a tenth of such pixels are left out. They are grouped by the individual
+typology angle, ITA = atan((L* - 50) / b*) of their median (Chardon et al. 1991), which describes
+light on a photograph, not a person: the same face is another group in shade.
 
     python docs/results/skin_tones.py PHOTOS/val/faces --model runs/mine
 """
