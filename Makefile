@@ -8,7 +8,7 @@ DEMO := demo
 .PHONY: help demo test lint bench docs clean
 
 help:
-	@echo "make demo   train briefly on a few photos and colour some"
+	@echo "make demo   colour some photos, and train briefly"
 	@echo "make test   linters and tests"
 	@echo "make lint   linters alone"
 	@echo "make bench  speed of training and colouring, as ratios to references"
@@ -23,18 +23,17 @@ $(READY): setup.cfg pyproject.toml constraints.txt
 demo: $(READY)
 	rm -rf $(DEMO)
 	$(BIN)/python assets/photos.py $(DEMO)/photos
+	$(BIN)/pix2color colorize pix2color/samples --out $(DEMO)/colour --gallery
+	$(BIN)/pix2color evaluate --data $(DEMO)/photos --no-critic --sheet $(DEMO)/contact-sheet.png
 	$(BIN)/pix2color pretrain --config configs/tiny.yaml --data $(DEMO)/photos \
-	    --max-minutes 2 --name pretrained --runs-dir $(DEMO)/runs
+	    --max-minutes 1 --name pretrained --runs-dir $(DEMO)/runs
 	$(BIN)/pix2color train-gan --config configs/tiny.yaml --data $(DEMO)/photos \
 	    --init $(DEMO)/runs/pretrained --set critic_warmup_steps=50 \
-	    --max-minutes 1.5 --name gan --runs-dir $(DEMO)/runs
-	$(BIN)/pix2color colorize pix2color/samples --model $(DEMO)/runs/gan --out $(DEMO)/colour --gallery
-	$(BIN)/pix2color evaluate --model $(DEMO)/runs/gan --data $(DEMO)/photos \
-	    --sheet $(DEMO)/contact-sheet.png
+	    --max-minutes 1 --name gan --runs-dir $(DEMO)/runs
 	@echo
-	@echo "Open $(DEMO)/contact-sheet.png: gray | ours | truth (learnt by heart from these photos)."
-	@echo "Open $(DEMO)/colour/gallery.html: the samples before and after."
-	@echo "Curves: $(BIN)/tensorboard --logdir $(DEMO)/runs"
+	@echo "Open $(DEMO)/colour/gallery.html: old photographs before and after."
+	@echo "Open $(DEMO)/contact-sheet.png: gray | ours | truth, of photos the model has not seen."
+	@echo "Curves of the two short trainings: $(BIN)/tensorboard --logdir $(DEMO)/runs"
 
 # A file of tests to a process, a core to each: two threads that share a core with two others wait.
 test: lint
