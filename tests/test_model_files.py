@@ -49,6 +49,13 @@ def test_code_in_a_pickle_is_never_run(tmp_path, how):
     assert not proof.exists()
 
 
+def test_whoever_may_read_other_files_here_may_read_a_model(tmp_path):
+    path, plain = tmp_path / "model.safetensors", tmp_path / "plain"
+    save_model(path, build_generator("cnn"), ModelInfo("cnn"))
+    plain.touch()
+    assert path.stat().st_mode == plain.stat().st_mode
+
+
 def test_a_truncated_model_is_refused(tmp_path):
     path = tmp_path / "m.safetensors"
     save_model(path, build_generator("unet-resnet18"), ModelInfo("unet-resnet18"))

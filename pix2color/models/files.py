@@ -75,7 +75,10 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, st
     """
     try:
         with replacing(path) as temporary:
+            temporary.touch()
+            mode = temporary.stat().st_mode
             save_file(tensors, temporary, metadata=metadata)
+            temporary.chmod(mode)  # safetensors lets nobody else read what it writes
     except (OSError, SafetensorError) as error:
         raise StorageError(f"{path}: cannot be written ({error}); free some space") from error
 
