@@ -6,7 +6,7 @@ import torch
 from conftest import colour_photos, pix2color
 from PIL import Image
 
-from pix2color import Colorizer, color, film
+from pix2color import Colorizer, color
 from pix2color.colorizer import DEFAULT_MODEL
 from pix2color.metrics import ciede2000, colorfulness
 
