@@ -20,7 +20,7 @@ _MOST_STRETCH = 3.0
 _THUMBNAIL = 256
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # tensors do not compare to one truth
 class Mood:
     """Global chroma statistics: mean (2,) and covariance (2, 2) of ab."""
 

@@ -13,7 +13,7 @@ from pix2color.manifest import Manifest
 from pix2color.photo import DEFAULT_QUALITY
 
 # GIF has too few colours for a photo; its colour version becomes a PNG.
-_OTHER_ENDINGS = {".gif": ".png"}
+OTHER_ENDINGS = {".gif": ".png"}
 _COMPARE = ".compare.jpg"
 
 
@@ -116,7 +116,7 @@ def _part_namesakes(tasks: list[Task]) -> None:
 def _task(order: Order, photo: Path, name: Path) -> Task:
     if order.out is None:
         return Task(photo, photo, name)
-    ending = order.ending or _OTHER_ENDINGS.get(name.suffix.lower(), name.suffix)
+    ending = order.ending or OTHER_ENDINGS.get(name.suffix.lower(), name.suffix)
     name = name.with_name(name.stem + order.suffix + ending)
     return Task(photo, order.out / name, name)
 

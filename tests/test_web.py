@@ -14,9 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from conftest import ROOT, one_line, pix2color
 from PIL import Image
 from skimage import data
+
+from pix2color.look import Look, Mood
+from pix2color.web.visits import Visits, Wishes, tame
 
 pytest.importorskip("gradio", reason="no gradio on this machine: pip install 'pix2color[web]'")
 
@@ -180,6 +184,28 @@ def test_a_reference_photo_gives_its_mood(page, gray, tmp_path):
         page.click(".card a")
     red, _, blue = pixels(Path(download.value.path()).read_bytes()).mean((0, 1))
     assert blue > red + 30
+
+
+def test_another_reference_photo_is_another_wish():
+    moods = [Mood(torch.zeros(2), torch.eye(2)) for _ in range(2)]
+    assert Wishes(Look(moods[0])) != Wishes(Look(moods[1]))
+    assert Wishes(Look(moods[0])) == Wishes(Look(moods[0]))
+
+
+def test_pages_that_nobody_uses_are_forgotten_and_names_are_those_of_the_command_line():
+    visits = Visits()
+    try:
+        old, new = visits.of_page("old"), visits.of_page("new")
+        old.used -= 3601
+        visits.end_idle()
+        assert (old.folder.exists(), new.folder.exists()) == (False, True)
+        assert visits.by_token(old.token) is None
+    finally:
+        visits.close()
+    assert not visits.root.exists()
+    assert [tame(n) for n in ("a.gif", "../b.PNG", "c", "d.xyz")] == [
+        *("a.png", "_b.PNG", "c.jpg", "d.xyz.jpg")
+    ]
 
 
 @pytest.mark.parametrize("width", [360, 1280])

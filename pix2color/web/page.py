@@ -84,8 +84,8 @@ def _page(studio: Studio) -> gradio.Blocks:
             coloured_too: bool,
             request: gradio.Request,
         ) -> AsyncIterator[tuple[str, str]]:
-            given = [_upload(studio.visits, file) for file in uploads or []]
             try:
+                given = [_upload(studio.visits, file) for file in uploads or []]
                 async for visit in studio.refresh(
                     str(request.session_hash),
                     given,

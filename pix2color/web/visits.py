@@ -21,11 +21,13 @@ from pix2color import images, photo
 from pix2color.colorizer import Colorizer
 from pix2color.errors import ImageError, Pix2colorError, UsageError
 from pix2color.look import Look, Mood
+from pix2color.plan import OTHER_ENDINGS
 
 WAITING, AT_WORK, COLOURED, FAILED = "waiting", "at work", "coloured", "failed"
 MOST_PHOTOS = 100
 _MOST_VISITS = 200
 _IDLE_SECONDS = 3600
+_SECONDS_BETWEEN_LOOKS = 60
 _PREVIEW_SIDE = 1280
 _PREVIEW_QUALITY = 85
 _PREFIX = "pix2color-serve-"
@@ -175,6 +177,8 @@ class Visits:
         self.uploads.mkdir()
         self._by_page: dict[str, Visit] = {}
         self._lock = threading.Lock()
+        self._closed = threading.Event()
+        threading.Thread(target=self._watch, daemon=True).start()
 
     def of_page(self, page: str) -> Visit:
         """The visit of an open page, by the name that gradio gives the page; a new one if need be.
@@ -183,7 +187,6 @@ class Visits:
             UsageError: there are too many.
         """
         with self._lock:
-            self._end_idle()
             if page not in self._by_page:
                 if len(self._by_page) >= _MOST_VISITS:
                     raise UsageError("too many people are here at once; come back in a minute")
@@ -223,12 +226,20 @@ class Visits:
 
     def close(self) -> None:
         """Remove everything."""
+        self._closed.set()
         shutil.rmtree(self.root, ignore_errors=True)
 
-    def _end_idle(self) -> None:
+    def _watch(self) -> None:
+        while not self._closed.wait(_SECONDS_BETWEEN_LOOKS):
+            self.end_idle()
+
+    def end_idle(self) -> None:
+        """Forget the pages that nobody has used for an hour."""
         oldest = time.monotonic() - _IDLE_SECONDS
-        for page in [page for page, visit in self._by_page.items() if visit.used < oldest]:
-            shutil.rmtree(self._by_page.pop(page).folder, ignore_errors=True)
+        with self._lock:
+            idle = [page for page, visit in self._by_page.items() if visit.used < oldest]
+        for page in idle:
+            self.end(page)
 
 
 def color_picture(colorizer: Colorizer, visit: Visit, picture: Picture, wishes: Wishes) -> None:
@@ -300,7 +311,8 @@ def tame(name: str) -> str:
         images.format_of(Path(name))
     except ImageError:
         name += ".jpg"
-    return name
+    path = Path(name)
+    return path.stem + OTHER_ENDINGS.get(path.suffix.lower(), path.suffix)
 
 
 def _free(name: str, taken: set[str]) -> str:
