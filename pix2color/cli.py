@@ -225,13 +225,17 @@ def evaluate(
 
 
 @cli.command(cls=Command, example="pix2color info runs/mine-gan")
-@click.argument("model", type=click.Path(path_type=Path), metavar="RUN_OR_FILE")
+@click.argument("model", type=click.Path(path_type=Path), metavar="RUN_OR_FILE", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print the whole header as JSON.")
-def info(model: Path, as_json: bool) -> None:
-    """Tell what a model file is and where it came from; checks that it is whole."""
-    from pix2color import export
+def info(model: Path | None, as_json: bool) -> None:
+    """Tell what a model file is and where it came from; checks that it is whole.
 
-    about = export.describe(model)
+    Without a name: the model that ships with the package.
+    """
+    from pix2color import export
+    from pix2color.colorizer import default_model
+
+    about = export.describe(default_model(model))
     click.echo(json.dumps(about, indent=2) if as_json else export.as_text(about))
 
 
