@@ -233,9 +233,9 @@ def info(model: Path | None, as_json: bool) -> None:
     Without a name: the model that ships with the package.
     """
     from pix2color import export
-    from pix2color.colorizer import default_model
+    from pix2color.colorizer import DEFAULT_MODEL
 
-    about = export.describe(default_model(model))
+    about = export.describe(model or DEFAULT_MODEL)
     click.echo(json.dumps(about, indent=2) if as_json else export.as_text(about))
 
 

@@ -108,7 +108,7 @@ class Colorizer:
             UsageError: the device is not there, or the backend unknown.
             MissingExtraError: onnxruntime is not installed.
         """
-        path = default_model(model)
+        path = Path(model or DEFAULT_MODEL)
         if backend == "onnx":
             from pix2color.models.onnx_file import load_onnx
 
@@ -242,17 +242,6 @@ class Colorizer:
         if not ab.sum().isfinite():
             raise ModelError("the model gave no colours (NaN); it is damaged, or badly trained")
         return ab
-
-
-def default_model(model: Path | str | None) -> Path:
-    """The model that is meant; without a name the one that ships with the package.
-
-    Raises:
-        UsageError: none does.
-    """
-    if model is None and not DEFAULT_MODEL.exists():
-        raise UsageError("no model ships with this version; name one that you trained: --model")
-    return Path(model or DEFAULT_MODEL)
 
 
 def torch_network(generator: Generator, device: str) -> Network:

@@ -39,6 +39,7 @@ EXTRAS = {
     "perceptual": ("torchmetrics", "torch-fidelity"),
     "shards": ("webdataset",),
     "sweep": ("optuna",),
+    "web": ("gradio",),
 }
 _CODECS = {"JPEG": "jpg", "PNG": "zlib", "WebP": "webp", "AVIF": "avif", "TIFF": "libtiff"}
 _ALWAYS = ("JPEG", "PNG")

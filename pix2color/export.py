@@ -6,12 +6,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pix2color.colorizer import default_model
+from pix2color.colorizer import DEFAULT_MODEL
 from pix2color.errors import MissingPathError, UsageError
+from pix2color.models import Generator
 from pix2color.models.files import ModelInfo, load_model, model_file, save_model
 
 _ONNX = ".onnx"
 _SAFETENSORS = ".safetensors"
+_PLACES = ("train", "val", "runs_dir", "init", "encoder_weights", "feature_weights")
 
 
 def export_onnx(model: Path | None, out: Path) -> None:
@@ -25,7 +27,7 @@ def export_onnx(model: Path | None, out: Path) -> None:
     from pix2color.models.onnx_file import save_onnx
 
     _check_name(out, _ONNX)
-    save_onnx(out, *load_model(default_model(model)))
+    save_onnx(out, *_to_pass_on(model))
 
 
 def export_safetensors(model: Path | None, out: Path, card: Path | None = None) -> None:
@@ -38,13 +40,31 @@ def export_safetensors(model: Path | None, out: Path, card: Path | None = None) 
         MissingPathError, ModelError: the model or the card cannot be used.
     """
     _check_name(out, _SAFETENSORS)
-    generator, info = load_model(default_model(model))
+    generator, info = _to_pass_on(model)
     if card is not None:
         try:
             info.card = card.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise MissingPathError(f"{card}: cannot be read as text ({error})") from error
     save_model(out, generator.half(), info)
+
+
+def _to_pass_on(model: Path | None) -> tuple[Generator, ModelInfo]:
+    """A model whose recipe has the names of files and folders, but not where they were."""
+    generator, info = load_model(model or DEFAULT_MODEL)
+    info.recipe = _names_for_places(info.recipe)
+    return generator, info
+
+
+def _names_for_places(settings: dict[str, Any]) -> dict[str, Any]:
+    def name(key: str, value: Any) -> Any:
+        if isinstance(value, dict):
+            return _names_for_places(value)
+        if key in _PLACES and isinstance(value, list):
+            return [Path(place).name for place in value]
+        return Path(value).name if key in _PLACES and value is not None else value
+
+    return {key: name(key, value) for key, value in settings.items()}
 
 
 def _check_name(out: Path, suffix: str) -> None:

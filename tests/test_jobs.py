@@ -258,7 +258,6 @@ class TestWhatIsThere:
             ("none.jpg", *here, *out, "--like", "none.jpg"),
             ("--watch", *("colorize", album / "camera.jpg"), *here[2:], *out, "--watch"),
             ("device", *here, *out, "--device", "abacus"),
-            ("no model ships", "colorize", album, *out),
         ):
             assert told in one_line(pix2color(*words), 2)
         assert not (tmp_path / "out").exists()

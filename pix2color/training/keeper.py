@@ -87,7 +87,8 @@ class RunKeeper:
         self.tracker = Tracker(self.folder, self.recipe, first_step=engine.step_number)
         for due in self._due.values():
             due.start(engine)
-        device = f"{engine.device.type}, {engine.accelerator.mixed_precision}"
+        half = engine.accelerator.mixed_precision == "bf16"
+        device = f"{engine.device.type} in {'bf16' if half else 'float32'}"
         shown = 0 if self.pixels is None else len(self.pixels)
         console.say(
             f"{self.folder}: {self.photos} photos, {shown} for validation, "
