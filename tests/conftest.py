@@ -6,13 +6,13 @@ import contextlib
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from command_line import pix2color
 from PIL import Image
 from skimage import data
 
@@ -35,12 +35,6 @@ QUICK = [
 
 def settings(*pairs: str) -> list[str]:
     return [word for pair in pairs for word in ("--set", pair)]
-
-
-def pix2color(*words: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the real command line in a process of its own."""
-    command = [sys.executable, "-m", "pix2color", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=300)
 
 
 def one_line(result: subprocess.CompletedProcess[str], code: int) -> str:
