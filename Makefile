@@ -31,7 +31,7 @@ demo: $(READY)
 	    --init $(DEMO)/runs/pretrained --set critic_warmup_steps=50 \
 	    --max-minutes 1 --name gan --runs-dir $(DEMO)/runs
 	@echo
-	@echo "Open $(DEMO)/colour/gallery.html: old photographs before and after."
+	@echo "Open $(DEMO)/colour/gallery.html: gray photographs before and after."
 	@echo "Open $(DEMO)/contact-sheet.png: gray | ours | truth, of photos the model has not seen."
 	@echo "Curves of the two short trainings: $(BIN)/tensorboard --logdir $(DEMO)/runs"
 

@@ -225,7 +225,7 @@ def evaluate(
 
 
 @cli.command(cls=Command, example="pix2color info runs/mine-gan")
-@click.argument("model", type=click.Path(path_type=Path), metavar="RUN_OR_FILE", required=False)
+@click.argument("model", type=click.Path(path_type=Path), metavar="[RUN_OR_FILE]", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print the whole header as JSON.")
 def info(model: Path | None, as_json: bool) -> None:
     """Tell what a model file is and where it came from; checks that it is whole.

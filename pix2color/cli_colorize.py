@@ -85,7 +85,7 @@ def colorize(**options: Any) -> None:
 
     A picture keeps its size in pixels, its own luminance and its metadata. What is done is not
     done again; photos that have colour are left alone. A job that was stopped goes on where it
-    was. Exit code 3: some failed, each is named with its reason.
+    was. Exit code 3: some failed, 1: all; each is named with its reason.
     """
     gallery, as_json = options.pop("gallery"), options.pop("as_json")
     _check_places(options, gallery)

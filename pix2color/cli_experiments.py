@@ -43,7 +43,7 @@ _OUT = click.option(
     cls=Command,
     example="""\
 pix2color compare l1.yaml gan.yaml --data photos/ --minutes-each 20 --out comparison
-pix2color compare configs/*.yaml --data train/ --val val/ --steps-each 500 --out comparison""",
+pix2color compare configs/baselines/*.yaml --data train/ --val val/ --steps-each 500 --out all""",
 )
 @click.argument("recipes", nargs=-1, required=True, type=_FOLDER, metavar="RECIPE.yaml…")
 @_PHOTOS

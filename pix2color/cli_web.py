@@ -59,8 +59,8 @@ def serve(
 ) -> None:  # fmt: skip
     """Colour photos in the browser (needs pix2color[web]).
 
-    Photos stay on this machine, and are removed when their page is closed. Whoever is let in by
-    --host reads passwords on the way unless a proxy in front of it adds https.
+    Photos stay on this machine, and are removed when their page is closed. With --host, names and
+    passwords travel unencrypted unless a proxy in front of it adds https.
     """
     from pix2color import web
 

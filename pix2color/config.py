@@ -207,7 +207,7 @@ class SelectionConfig(Section):
     band: tuple[Positive, Positive] | None = None
     """Colourfulness ratios among which the lowest ΔE00 is the best; null: among all."""
     export: bool = False
-    """Export the best instead of the last (``--select``)."""
+    """Export the best instead of the last (``train-gan --select``)."""
 
 
 class EngineConfig(Section):
