@@ -64,6 +64,8 @@ def serve(
     """
     from pix2color import web
 
+    if user == "":
+        raise UsageError("--user: is empty; say who may, with --user NAME")
     if not web.is_private(host) and user is None:
         raise UsageError(
             f"--host {host}: others could reach this server; say who may, with --user NAME"
@@ -76,7 +78,6 @@ def serve(
     web.serve(
         Colorizer.load(model, device),
         listening,
-        host=host,
         limits=web.Limits(max_file_mb * 2**20, max_pixels),
         credentials=credentials,
         ready=lambda: click.echo(f"{address}  (Ctrl-C ends it)"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 import socket
@@ -74,6 +75,14 @@ def read(path: Path, *, min_side: int | None = None) -> Image.Image:
         return without_alpha(standard(file)).convert("RGB")
 
 
+@functools.cache
+def _readable() -> tuple[str, ...]:
+    """What is opened. Pillow knows more, and hands some, such as EPS, to programs of the system."""
+    Image.init()
+    known = ("JPEG", "MPO", "PNG", "TIFF", "WEBP", "BMP", "GIF", "AVIF")
+    return tuple(name for name in known if name in Image.OPEN)
+
+
 @contextmanager
 def opened(path: Path, data: bytes | None = None) -> Iterator[Image.Image]:
     """A photo's file, not decoded yet; whatever goes wrong in the block is an ``ImageError``.
@@ -83,7 +92,7 @@ def opened(path: Path, data: bytes | None = None) -> Iterator[Image.Image]:
         data: its bytes, if they have been read already.
     """
     try:
-        with Image.open(path if data is None else io.BytesIO(data)) as file:
+        with Image.open(path if data is None else io.BytesIO(data), formats=_readable()) as file:
             yield file
     except ImageError:
         raise

@@ -189,6 +189,12 @@ class TestDamage:
             with pytest.raises(ImageError):  # the limits are those of the block
                 read_photo(path)
 
+    def test_what_a_program_of_the_system_would_have_to_read_is_no_photo(self, tmp_path):
+        path = tmp_path / "page.jpg"
+        path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n")
+        with pytest.raises(ImageError, match="cannot identify"):
+            read_photo(path)
+
     def test_a_small_file_that_unpacks_to_fill_the_memory_is_refused(self, write_photo):
         path = write_photo("bomb.png", Image.new("1", (20_000, 6_000)))
         assert path.stat().st_size < 50_000

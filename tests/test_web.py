@@ -1,10 +1,13 @@
 import contextlib
+import http.server
 import io
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -19,8 +22,10 @@ from conftest import ROOT, one_line, pix2color
 from PIL import Image
 from skimage import data
 
+from pix2color import Colorizer
+from pix2color.errors import UsageError
 from pix2color.look import Look, Mood
-from pix2color.web.visits import Visits, Wishes, tame
+from pix2color.web.visits import FAILED, Visits, Wishes, color_picture, tame
 
 pytest.importorskip("gradio", reason="no gradio on this machine: pip install 'pix2color[web]'")
 
@@ -193,7 +198,7 @@ def test_another_reference_photo_is_another_wish():
 
 
 def test_pages_that_nobody_uses_are_forgotten_and_names_are_those_of_the_command_line():
-    visits = Visits()
+    visits = Visits(max_bytes=100)
     try:
         old, new = visits.of_page("old"), visits.of_page("new")
         old.used -= 3601
@@ -206,6 +211,72 @@ def test_pages_that_nobody_uses_are_forgotten_and_names_are_those_of_the_command
     assert [tame(n) for n in ("a.gif", "../b.PNG", "c", "d.xyz")] == [
         *("a.png", "_b.PNG", "c.jpg", "d.xyz.jpg")
     ]
+
+
+def test_what_is_sent_and_never_shown_is_removed_and_what_is_too_large_not_kept():
+    visits = Visits(max_bytes=2**20)
+    try:
+        uploads = visits.uploads
+        left = uploads.keep("a.jpg", io.BytesIO(b"photo"), 5)
+        large = uploads.keep("A.jpg", io.BytesIO(b"photo"), 2**20 + 1)
+        assert len(list(uploads.folder.iterdir())) == 1
+        uploads._by_handle[left].path.touch()
+        object.__setattr__(uploads._by_handle[left], "since", time.monotonic() - 601)
+        uploads.remove_unclaimed()
+        assert not list(uploads.folder.iterdir())
+        with pytest.raises(UsageError, match="drop them again"):
+            uploads.claim(left)
+        visit = visits.of_page("page")
+        visit.bring([large, uploads.keep("a.jpg", io.BytesIO(b""), 0)], uploads)
+        assert [p.name for p in visit.pictures.values()] == ["A.jpg", "a (2).jpg"]
+        picture = visit.pictures[large]
+        color_picture(None, visit, picture, visit.wishes)
+        assert (picture.status, picture.reason) == (FAILED, "larger than 1 MiB")
+    finally:
+        visits.close()
+
+
+def test_a_page_that_closes_while_a_photo_is_coloured_leaves_nothing(pretrained, gray):
+    visits = Visits(max_bytes=2**20)
+    try:
+        visit = visits.of_page("page")
+        with gray.open("rb") as file:
+            visit.bring([visits.uploads.keep("a.jpg", file, 1)], visits.uploads)
+        (picture,) = visit.pictures.values()
+        colorizer = Colorizer.load(pretrained)
+        network = colorizer.network
+
+        def last_moment(L):
+            visits.end("page")
+            visit.folder.mkdir()  # as whoever writes makes it
+            return network(L)
+
+        colorizer.network = last_moment
+        color_picture(colorizer, visit, picture, visit.wishes)
+        assert not visit.folder.exists()
+    finally:
+        visits.close()
+
+
+def test_two_pages_may_bring_the_same_photo(page, browser, server, gray):
+    other = browser.new_page()
+    other.goto(server)
+    other.wait_for_selector("#photos input[type=file]", state="attached")
+    upload(page, gray)
+    upload(other, gray)
+    for tab in (page, other):
+        tab.wait_for_selector(".card a")
+        assert tab.inner_text("#status") == "1 of 1 photo coloured"
+    other.close()
+
+
+def test_a_gray_reference_photo_is_told_and_the_photos_are_coloured(page, gray):
+    page.get_by_text("More", exact=True).click()
+    page.set_input_files("#reference input[type=file]", str(gray))
+    upload(page, gray)
+    page.wait_for_selector(".card a")
+    assert "mood was not taken over" in page.inner_text("#status")
+    assert "/tmp" not in page.inner_text("#status")
 
 
 @pytest.mark.parametrize("width", [360, 1280])
@@ -314,6 +385,51 @@ def test_only_what_the_page_needs_is_answered(server, place):
     assert refused(get, "/", Origin="https://pages.example.org")[0] == 403
 
 
+def test_what_a_request_names_is_neither_read_nor_fetched(server, place, gray):
+    asked: list[str] = []
+
+    class Elsewhere(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_error(404)
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Elsewhere) as elsewhere:
+        threading.Thread(target=elsewhere.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{elsewhere.server_port}/photo.jpg"
+        before = visits(place)
+        for number, path in enumerate((str(gray), str(place / "temporary"), url)):
+            photo = {"path": path, "orig_name": "a.jpg", "meta": {"_type": "gradio.FileData"}}
+            page = f"hostile{number}"
+            wish = {
+                "data": [[photo], None, 1, 0, 64, False],
+                "fn_index": 0,
+                "session_hash": page,
+            }
+            request = urllib.request.Request(
+                f"{server}/gradio_api/queue/join",
+                json.dumps(wish).encode(),
+                {"Content-Type": "application/json"},
+            )
+            urllib.request.urlopen(request, timeout=30).close()
+            data = f"{server}/gradio_api/queue/data?session_hash={page}"
+            with urllib.request.urlopen(data, timeout=30) as answer:
+                told = answer.read().decode()
+            assert "drop them again" in told, told
+        elsewhere.shutdown()
+    assert not asked
+    assert visits(place) == before
+
+
+def test_a_length_that_a_request_does_not_keep_to_is_refused(server):
+    host, port = server.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as raw:
+        raw.sendall(
+            f"POST /api/colorize HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Length: 5\r\n"
+            "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n".encode()
+        )
+        assert raw.recv(100).split()[1] in (b"400", b"411")
+
+
 def test_a_password_is_asked_for(pretrained, tmp_path, gray):
     def get(address: str, **headers: str) -> int:
         request = urllib.request.Request(address, headers=headers)
@@ -330,6 +446,8 @@ def test_a_password_is_asked_for(pretrained, tmp_path, gray):
             assert refused(get, address + path, **wrong)[0] == 401
         assert get(address, **key) == 200
         assert pixels(call(address, gray.read_bytes(), headers=key)).shape == (300, 300, 3)
+        code, text = refused(call, address, bytes(2**20 + 1), headers=key)
+        assert (code, "larger than 1 MiB" in text) == (413, True)
         code, text = refused(call, address, bytes(21 * 2**20), headers=key)
         assert (code, "too large" in text) == (413, True)
     assert not list((tmp_path / "t").glob("pix2color-serve-*"))
@@ -340,6 +458,8 @@ def test_wrong_starts_are_one_line(pretrained):
     assert "--user" in told
     told = one_line(pix2color("serve", "--model", pretrained, "--user", "family"), 2)
     assert "PIX2COLOR_PASSWORD" in told
+    told = one_line(pix2color("serve", "--host", "0.0.0.0", "--user", ""), 2)
+    assert "--user: is empty" in told
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         told = one_line(pix2color("serve", "--model", pretrained, "--port", port), 2)

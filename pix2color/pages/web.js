@@ -4,13 +4,14 @@ const places = new Map();
 const number = element => element.closest("[data-number]")?.dataset.number;
 document.addEventListener("input", event => {
   if (event.target.closest(".pair")) places.set(number(event.target), event.target.value);
-});
+}, true);  // before the slider moves the pictures, which the observer below sees
 new MutationObserver(() => {
-  for (const input of document.querySelectorAll(".pair input:not([data-placed])")) {
-    input.dataset.placed = "yes";
-    const value = places.get(number(input));
-    if (value === undefined) continue;
-    input.value = value;
-    input.parentNode.style.setProperty("--at", value + "%");
+  for (const input of document.querySelectorAll(".pair input")) {
+    const value = places.get(number(input)) ?? "50", pair = input.parentNode;
+    if (input.value !== value) input.value = value;
+    if (pair.style.getPropertyValue("--at") !== value + "%") pair.style.setProperty("--at", value + "%");
   }
-}).observe(document.documentElement, { childList: true, subtree: true });
+  // Gradio links its list of files to addresses that the server does not answer.
+  for (const link of document.querySelectorAll("#photos a[href], #reference a[href]")) link.removeAttribute("href");
+}).observe(document.documentElement,
+  { childList: true, characterData: true, subtree: true, attributeFilter: ["style", "data-number", "href"] });

@@ -39,16 +39,14 @@ class Limits:
     pixels: int = 100_000_000
 
 
-def application(
-    studio: Studio, limits: Limits, credentials: tuple[str, str] | None, host: str
-) -> Callable:
+def application(studio: Studio, limits: Limits, credentials: tuple[str, str] | None) -> Callable:
     """The whole server as an ASGI application.
 
     Raises:
         MissingExtraError: gradio is not installed.
     """
     # Gradio reads these as it is imported.
-    os.environ["GRADIO_TEMP_DIR"] = str(studio.visits.uploads)
+    os.environ["GRADIO_TEMP_DIR"] = str(studio.visits.root)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     try:
         from pix2color.web.page import mounted
@@ -57,9 +55,9 @@ def application(
             "the web page needs gradio: pip install 'pix2color[web]'"
         ) from error
     return Guard(
-        mounted(studio, max_file_size=limits.file_bytes),
+        mounted(studio),
         credentials=credentials,
-        hosts=_LOOPBACK if host in _LOOPBACK else None,
+        hosts=_LOOPBACK if credentials is None else None,
         most_bytes=_FILES_AT_ONCE * limits.file_bytes,
         has_room=lambda: studio.visits.stored() < _MOST_STORED,
     )
@@ -91,15 +89,14 @@ def serve(
     colorizer: Colorizer,
     listening: socket.socket,
     *,
-    host: str,
     limits: Limits,
     credentials: tuple[str, str] | None,
     ready: Callable[[], None],
 ) -> None:
     """Answer until a signal ends it; then nothing is left of what was brought."""
-    studio = Studio(colorizer, Visits())
+    studio = Studio(colorizer, Visits(limits.file_bytes))
     try:
-        app = application(studio, limits, credentials, host)
+        app = application(studio, limits, credentials)
         import uvicorn
 
         class Server(uvicorn.Server):
@@ -112,6 +109,8 @@ def serve(
         )
         # Once it has shut down, uvicorn raises the signal that ended it again.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        if hasattr(signal, "SIGHUP"):  # the terminal was closed
+            signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
         with images.limits(max_pixels=limits.pixels, allow_truncated=False):
             Server(config).run(sockets=[listening])
     except KeyboardInterrupt:

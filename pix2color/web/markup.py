@@ -27,14 +27,15 @@ def status(visit: Visit | None) -> str:
     pictures = list(visit.pictures.values()) if visit else []
     if visit is None or not pictures:
         return _status("")
+    notice = problem(f"The mood was not taken over: {visit.notice}") if visit.notice else ""
     count = {s: sum(p.status == s for p in pictures) for s in (COLOURED, FAILED, WAITING, AT_WORK)}
     told = f"{count[COLOURED]} of {_photos(len(pictures))} coloured"
     if count[FAILED]:
         told += f", {count[FAILED]} not, for the reason beside it"
     if count[WAITING] or count[AT_WORK]:
-        return _status(f"{told} …")
+        return _status(f"{told} …") + notice
     link = f'<a class="all" href="/photos/{visit.token}/all.zip" download>Download all (ZIP)</a>'
-    return _status(told) + (link if count[COLOURED] > 1 else "")
+    return _status(told) + (link if count[COLOURED] > 1 else "") + notice
 
 
 def problem(text: str) -> str:

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import gradio
 from fastapi import FastAPI
 
 from pix2color import images
-from pix2color.errors import Pix2colorError, UsageError
+from pix2color.errors import Pix2colorError
 from pix2color.look import MAX_TEMPERATURE
 from pix2color.web import markup
 from pix2color.web.routes import add_routes
 from pix2color.web.studio import Studio
-from pix2color.web.visits import Visits
+
+_MOST_PAGES = 200  # at work at the same time
 
 
-def mounted(studio: Studio, max_file_size: int) -> FastAPI:
+def mounted(studio: Studio) -> FastAPI:
     """The application: our own addresses, and the page at ``/``."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     add_routes(app, studio)
@@ -26,7 +25,6 @@ def mounted(studio: Studio, max_file_size: int) -> FastAPI:
         app,
         _page(studio),
         path="/",
-        max_file_size=max_file_size,
         footer_links=[],
         ssr_mode=False,
         pwa=False,
@@ -45,9 +43,7 @@ def mounted(studio: Studio, max_file_size: int) -> FastAPI:
 
 def _page(studio: Studio) -> gradio.Blocks:
     """Gradio's description of the page."""
-    with gradio.Blocks(
-        title="pix2color", analytics_enabled=False, delete_cache=(60, 3600)
-    ) as blocks:
+    with gradio.Blocks(title="pix2color", analytics_enabled=False) as blocks:
         gradio.HTML(markup.HEAD)
         photos = gradio.File(
             label="Black-and-white photos",
@@ -85,11 +81,10 @@ def _page(studio: Studio) -> gradio.Blocks:
             request: gradio.Request,
         ) -> AsyncIterator[tuple[str, str]]:
             try:
-                given = [_upload(studio.visits, file) for file in uploads or []]
                 async for visit in studio.refresh(
                     str(request.session_hash),
-                    given,
-                    like=_upload(studio.visits, reference) if reference else None,
+                    [str(file.get("path")) for file in uploads or []],
+                    like=str(reference.get("path")) if reference else None,
                     saturation=float(saturation),
                     temperature=float(temperature),
                     render_size=int(render_size),
@@ -116,16 +111,14 @@ def _page(studio: Studio) -> gradio.Blocks:
             api_visibility="private",
         )
         blocks.unload(leave)
-    return blocks.queue(max_size=200, default_concurrency_limit=60)
+    # What a page calls a file's path is the handle of an upload of ours (``routes``). Gradio would
+    # copy any file that a request names, or fetch it from the network.
+    for files in (photos, like):
+        files.async_move_resource_to_block_cache = _as_it_is
+    blocks.queue(max_size=_MOST_PAGES, default_concurrency_limit=None)
+    blocks._queue.max_thread_count = _MOST_PAGES  # else forty pages keep all others waiting
+    return blocks
 
 
-def _upload(visits: Visits, file: dict) -> Path:
-    """The place of an upload; nothing else that a request may name.
-
-    Raises:
-        UsageError: it is elsewhere.
-    """
-    path = Path(str(file.get("path")))
-    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(visits.uploads)):
-        raise UsageError("a photo that was not uploaded; drop it on the page")
-    return path
+async def _as_it_is(handle: str) -> str:
+    return handle

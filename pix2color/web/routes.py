@@ -14,8 +14,9 @@ from starlette.datastructures import FormData, UploadFile
 from pix2color.errors import Pix2colorError, UsageError
 from pix2color.look import MAX_TEMPERATURE, Look
 from pix2color.web.studio import Studio
-from pix2color.web.visits import Visit, Wishes, tame
+from pix2color.web.visits import Visit, Wishes, for_visitors, tame
 
+_MOST_FILES = 1000  # in a request; how many go is for the visit to say
 _PRIVATE = {"Cache-Control": "private, no-store", "X-Content-Type-Options": "nosniff"}
 
 
@@ -50,6 +51,24 @@ def add_routes(app: FastAPI, studio: Studio) -> None:
             )
         return FileResponse(path, media_type="image/jpeg", headers=_PRIVATE)
 
+    # In the place of gradio's: files keep their names, get handles instead of paths, and go when
+    # nobody claims them.
+    @app.post("/gradio_api/upload")
+    async def upload(request: Request) -> Response:
+        async with request.form(max_files=_MOST_FILES, max_fields=0) as form:
+            files = [file for file in form.getlist("files") if isinstance(file, UploadFile)]
+            handles = [
+                await run_in_threadpool(
+                    studio.visits.uploads.keep, file.filename or "", file.file, file.size or 0
+                )
+                for file in files
+            ]
+        return JSONResponse(handles)
+
+    @app.get("/gradio_api/upload_progress")
+    async def upload_progress() -> Response:
+        return Response('data: {"msg": "done"}\n\n', media_type="text/event-stream")
+
     @app.post("/api/colorize")
     async def colorize(request: Request) -> Response:
         async with request.form(max_files=1, max_fields=4) as form:
@@ -57,10 +76,13 @@ def add_routes(app: FastAPI, studio: Studio) -> None:
                 photo, wishes = form.get("photo"), _wishes(form)
                 if not isinstance(photo, UploadFile):
                     raise UsageError("send a photo as the field 'photo' of a form")
+                most = studio.visits.uploads.max_bytes
+                if (photo.size or 0) > most:
+                    return JSONResponse({"error": f"larger than {most >> 20} MiB"}, 413)
                 name = tame(photo.filename or "photo.jpg")
-                result = await studio.once(name, await photo.read(), wishes)
+                result = await studio.once(name, photo.file, wishes)
             except Pix2colorError as error:
-                return JSONResponse({"error": str(error)}, 400)
+                return JSONResponse({"error": for_visitors(str(error))}, 400)
         if result is None:
             busy = "too many photos are waiting; try again in some seconds"
             return JSONResponse({"error": busy}, 503, {"Retry-After": "5"})

@@ -6,8 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 
@@ -41,18 +40,20 @@ class Studio:
         self._waiting = 0
         self._hands = ThreadPoolExecutor(cores(), initializer=lambda: torch.set_num_threads(1))
 
-    async def refresh(self, page: str, uploads: list[Path], **wishes: Any) -> AsyncIterator[Visit]:
+    async def refresh(self, page: str, handles: list[str], **wishes: Any) -> AsyncIterator[Visit]:
         """Bring a visit to what its page asks for; yields it whenever there is news.
 
         Args:
             page: gradio's name of the page.
-            uploads: the files that it shows, in gradio's folder.
-            wishes: ``like`` (the upload of a reference photo, or None) and the fields of ``Look``
+            handles: of the uploads that it shows.
+            wishes: ``like`` (the handle of a reference photo, or None) and the fields of ``Look``
                 and ``Wishes``.
         """
         visit = self.visits.of_page(page)
-        visit.bring(uploads)
-        like = visit.mood_of(wishes.pop("like"))
+        uploads = self.visits.uploads
+        visit.bring(handles, uploads)
+        async with visit.choosing:
+            like = await asyncio.to_thread(visit.mood_of, wishes.pop("like"), uploads)
         look = Look(like, wishes.pop("saturation"), wishes.pop("temperature"))
         asked = Wishes(look, **wishes)
         if asked != visit.wishes:
@@ -72,8 +73,10 @@ class Studio:
                 return
             _, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
 
-    async def once(self, name: str, data: bytes, wishes: Wishes) -> bytes | None:
+    async def once(self, name: str, file: BinaryIO, wishes: Wishes) -> bytes | None:
         """A photo's colour version as a file; None if too many are waiting already.
+
+        The file is read when its turn comes, so that those that wait take no memory.
 
         Raises:
             ImageError, ModelError: see ``colorized``.
@@ -82,8 +85,10 @@ class Studio:
             return None
         self._waiting += 1
         try:
-            work = self._hands.submit(colorized, self.colorizer, name, data, wishes)
-            return (await asyncio.wrap_future(work))[0]
+            work = self._hands.submit(
+                lambda: colorized(self.colorizer, name, file.read(), wishes)[0]
+            )
+            return await asyncio.wrap_future(work)
         finally:
             self._waiting -= 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import re
@@ -14,6 +15,7 @@ import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from PIL import Image
 
@@ -27,6 +29,7 @@ WAITING, AT_WORK, COLOURED, FAILED = "waiting", "at work", "coloured", "failed"
 MOST_PHOTOS = 100
 _MOST_VISITS = 200
 _IDLE_SECONDS = 3600
+_UNCLAIMED_SECONDS = 600
 _SECONDS_BETWEEN_LOOKS = 60
 _PREVIEW_SIDE = 1280
 _PREVIEW_QUALITY = 85
@@ -48,6 +51,23 @@ class Wishes:
     coloured_too: bool = False
 
 
+@dataclass(frozen=True)
+class Upload:
+    """A file that was sent and belongs to no visit yet.
+
+    Attributes:
+        path: where it is.
+        name: as its sender called it.
+        refusal: why it was not kept; empty if it was.
+        since: when it came, by the monotonic clock.
+    """
+
+    path: Path
+    name: str
+    refusal: str = ""
+    since: float = field(default_factory=time.monotonic)
+
+
 @dataclass
 class Picture:
     """A visitor's photo.
@@ -56,6 +76,7 @@ class Picture:
         number: within the visit.
         name: of the file, unique within the visit; nothing is stored under it.
         path: where the photo is.
+        refusal: why nothing can be made of it, known since it came; empty if not.
         status: ``waiting``, ``at work``, ``coloured`` or ``failed``.
         reason: why it failed, in words for the visitor.
         size: of the previews, in pixels.
@@ -65,6 +86,7 @@ class Picture:
     number: int
     name: str
     path: Path
+    refusal: str = ""
     status: str = WAITING
     reason: str = ""
     size: tuple[int, int] = (0, 0)
@@ -88,64 +110,76 @@ class Visit:
     Attributes:
         token: a secret that names it in addresses.
         folder: everything of it.
-        pictures: by the address of the upload that each came from.
+        pictures: by the handle of the upload that each came from.
         wishes: the last ones; whoever colours by older ones stops.
+        notice: what is wrong with the reference photo.
+        ended: nothing may be written any more.
+        lock: held to change wishes, or to take in what was made by them.
+        choosing: held while the reference photo is looked at.
     """
 
     token: str
     folder: Path
     pictures: dict[str, Picture] = field(default_factory=dict)
     wishes: Wishes = field(default_factory=Wishes)
+    notice: str = ""
+    ended: bool = False
     used: float = field(default_factory=time.monotonic)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    choosing: asyncio.Lock = field(default_factory=asyncio.Lock)
     _count: int = 0
-    _mood: tuple[str, Mood | None] = ("", None)
+    _reference: str = ""
+    _mood: Mood | None = None
 
-    def bring(self, uploads: Iterable[Path]) -> None:
-        """Make the visit's photos those that were uploaded: new ones in, others out.
-
-        Args:
-            uploads: files that now belong to the visit; they are moved into its folder. Of those
-                that were brought before, only the name matters.
+    def bring(self, handles: Iterable[str], uploads: Uploads) -> None:
+        """Make the visit's photos those of these handles: new ones in, others out.
 
         Raises:
-            UsageError: they are too many; none of the new ones is taken.
+            UsageError: they are too many, and none of the new ones is taken; or one is unknown.
         """
-        given = {str(path): path for path in uploads}
+        given = dict.fromkeys(handles)
         if len(given) > MOST_PHOTOS:
             raise UsageError(f"{len(given)} photos are too many for one page; {MOST_PHOTOS} go")
         for gone in self.pictures.keys() - given.keys():
             self._drop(self.pictures.pop(gone))
-        for key, path in given.items():
-            if key in self.pictures:
+        for handle in given:
+            if handle in self.pictures:
                 continue
+            upload = uploads.claim(handle)
             self._count += 1
             place = self.folder / str(self._count)
-            shutil.move(path, place)
-            with contextlib.suppress(OSError):  # the upload's own folder, named by its content
-                path.parent.rmdir()
-            name = _free(tame(path.name), {p.name for p in self.pictures.values()})
-            self.pictures[key] = Picture(self._count, name, place)
+            if not upload.refusal:
+                upload.path.rename(place)
+            name = _free(tame(upload.name), {p.name for p in self.pictures.values()})
+            self.pictures[handle] = Picture(self._count, name, place, upload.refusal)
 
-    def mood_of(self, upload: Path | None) -> Mood | None:
-        """The mood of a reference photo; the file is removed, its mood remembered.
+    def mood_of(self, handle: str | None, uploads: Uploads) -> Mood | None:
+        """The mood of a reference photo, which is removed; None, and a notice, if it has none.
 
         Raises:
-            ImageError, UsageError: see ``Mood.of_file``.
+            UsageError: the handle is unknown.
         """
-        if upload is None:
+        if handle is None:
+            self.notice = ""
             return None
-        if str(upload) != self._mood[0]:
+        if handle != self._reference:
+            upload = uploads.claim(handle)
+            self._reference, self._mood, self.notice = handle, None, upload.refusal
             try:
-                self._mood = (str(upload), Mood.of_file(upload))
+                self._mood = None if upload.refusal else Mood.of_file(upload.path)
+            except Pix2colorError as error:
+                told = str(error).replace(str(upload.path), tame(upload.name))
+                self.notice = for_visitors(told)
             finally:
-                upload.unlink(missing_ok=True)
-        return self._mood[1]
+                upload.path.unlink(missing_ok=True)
+        return self._mood
 
     def restart(self, wishes: Wishes) -> None:
         """Everything is to be done, by these wishes."""
-        self.wishes = wishes
-        for picture in self.pictures.values():
-            picture.status, picture.reason = WAITING, ""
+        with self.lock:
+            self.wishes = wishes
+            for picture in self.pictures.values():
+                picture.status, picture.reason = WAITING, ""
 
     def numbered(self, number: int) -> Picture | None:
         """The picture of that number."""
@@ -154,11 +188,15 @@ class Visit:
     def zipped(self) -> Path:
         """All that is coloured, under the photos' names, as a new ZIP file in the folder."""
         path = self.folder / f"{secrets.token_hex(8)}.zip"
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-            for picture in self.pictures.values():
-                result = picture.file("result")
-                if result is not None:
-                    archive.write(result, picture.name)
+        with contextlib.ExitStack() as stack:
+            # Opened all at once: a new wish meanwhile takes none of them away.
+            with self.lock:
+                pictures = [(p.name, p.file("result")) for p in self.pictures.values()]
+                files = [(n, stack.enter_context(f.open("rb"))) for n, f in pictures if f]
+            archive = stack.enter_context(zipfile.ZipFile(path, "w", zipfile.ZIP_STORED))
+            for name, file in files:
+                with archive.open(name, "w", force_zip64=True) as entry:
+                    shutil.copyfileobj(file, entry)
         return path
 
     def _drop(self, picture: Picture) -> None:
@@ -167,14 +205,58 @@ class Visit:
             shutil.rmtree(picture.folder, ignore_errors=True)
 
 
+class Uploads:
+    """Files that were sent, until a visit claims them: under handles that name no file.
+
+    Args:
+        folder: for them.
+        max_bytes: of a file; of a larger one only its name is kept.
+    """
+
+    def __init__(self, folder: Path, max_bytes: int) -> None:
+        self.folder, self.max_bytes = folder, max_bytes
+        self._by_handle: dict[str, Upload] = {}
+
+    def keep(self, name: str, file: BinaryIO, size: int) -> str:
+        """Take a copy of a file of ``size`` bytes, and give the handle that claims it."""
+        handle = secrets.token_urlsafe(16)
+        path, refusal = self.folder / handle, ""
+        if size > self.max_bytes:
+            refusal = f"larger than {self.max_bytes >> 20} MiB"
+        else:
+            with path.open("wb") as copy:
+                shutil.copyfileobj(file, copy)
+        self._by_handle[handle] = Upload(path, name, refusal)
+        return handle
+
+    def claim(self, handle: str) -> Upload:
+        """What was sent; whoever claims it has to move or to remove the file.
+
+        Raises:
+            UsageError: nothing was, or it was claimed or removed before.
+        """
+        upload = self._by_handle.pop(handle, None)
+        if upload is None:
+            raise UsageError("these photos are not here any more; drop them again")
+        return upload
+
+    def remove_unclaimed(self) -> None:
+        """Remove what nobody has claimed for ten minutes."""
+        oldest = time.monotonic() - _UNCLAIMED_SECONDS
+        for handle, upload in list(self._by_handle.items()):
+            if upload.since < oldest and self._by_handle.pop(handle, None) is not None:
+                upload.path.unlink(missing_ok=True)
+
+
 class Visits:
     """All of them, in one folder that goes with the server; those that are idle go earlier."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_bytes: int) -> None:
         _sweep()
         self.root = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
-        self.uploads = self.root / "uploads"
-        self.uploads.mkdir()
+        folder = self.root / "uploads"
+        folder.mkdir()
+        self.uploads = Uploads(folder, max_bytes)
         self._by_page: dict[str, Visit] = {}
         self._lock = threading.Lock()
         self._closed = threading.Event()
@@ -213,6 +295,8 @@ class Visits:
         with self._lock:
             visit = self._by_page.pop(page, None)
         if visit is not None:
+            with visit.lock:
+                visit.ended = True
             shutil.rmtree(visit.folder, ignore_errors=True)
 
     def stored(self) -> int:
@@ -232,6 +316,7 @@ class Visits:
     def _watch(self) -> None:
         while not self._closed.wait(_SECONDS_BETWEEN_LOOKS):
             self.end_idle()
+            self.uploads.remove_unclaimed()
 
     def end_idle(self) -> None:
         """Forget the pages that nobody has used for an hour."""
@@ -244,22 +329,29 @@ class Visits:
 
 def color_picture(colorizer: Colorizer, visit: Visit, picture: Picture, wishes: Wishes) -> None:
     """Colour one photo of a visit, or say in it why that failed; older wishes change nothing."""
-    folder = Path(tempfile.mkdtemp(dir=visit.folder))
+    folder = visit.folder / secrets.token_hex(8)
     try:
         size = _color(colorizer, picture, wishes, folder)
         status, reason = COLOURED, ""
-    except Exception as error:
+    except Pix2colorError as error:
         size, status = (0, 0), FAILED
-        reason = str(error).removeprefix(f"{picture.name}: ")
-        if not isinstance(error, Pix2colorError):
-            reason = f"not coloured ({type(error).__name__}: {reason})"
-    if wishes is not visit.wishes:
-        shutil.rmtree(folder, ignore_errors=True)
-        return
-    before, picture.folder = picture.folder, folder
-    picture.size, picture.status, picture.reason = size, status, reason
-    if before is not None:
-        shutil.rmtree(before, ignore_errors=True)
+        reason = for_visitors(str(error).removeprefix(f"{picture.name}: "))
+    except Exception as error:
+        size, status, reason = (0, 0), FAILED, f"not coloured ({type(error).__name__})"
+    with visit.lock:
+        done: Path | None = folder
+        if wishes is visit.wishes and not visit.ended:
+            done, picture.folder = picture.folder, folder
+            picture.size, picture.status, picture.reason = size, status, reason
+    # What was written after the visit's end has brought its folder back.
+    for left in (done, visit.folder if visit.ended else None):
+        if left is not None:
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def for_visitors(reason: str) -> str:
+    """Without the advice to use options of the command line."""
+    return re.sub(r"; [^;()]*--[a-z][^;()]*", "", reason)
 
 
 def colorized(
@@ -295,8 +387,11 @@ def colorized(
 
 
 def _color(colorizer: Colorizer, picture: Picture, wishes: Wishes, folder: Path) -> tuple[int, int]:
+    if picture.refusal:
+        raise ImageError(picture.refusal)
     data = picture.path.read_bytes()
     result, before, after = colorized(colorizer, picture.name, data, wishes)
+    folder.mkdir()
     (folder / "result").write_bytes(result)
     for name, shown in (("before.jpg", before), ("after.jpg", after)):
         shown.thumbnail((_PREVIEW_SIDE, _PREVIEW_SIDE), Image.Resampling.LANCZOS, reducing_gap=2.0)
@@ -317,7 +412,8 @@ def tame(name: str) -> str:
 
 def _free(name: str, taken: set[str]) -> str:
     path, number = Path(name), 1
-    while name in taken:
+    taken = {other.casefold() for other in taken}  # to some systems A.jpg is a.jpg
+    while name.casefold() in taken:
         number += 1
         name = f"{path.stem} ({number}){path.suffix}"
     return name
