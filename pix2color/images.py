@@ -252,5 +252,5 @@ def in_rows(columns: Iterable[Iterable[np.ndarray]], *, gap: int = 4) -> np.ndar
 def _reason(error: BaseException) -> str:
     text = str(error).splitlines()[0] if str(error) else type(error).__name__
     if isinstance(error, Image.UnidentifiedImageError):
-        return "empty, or of no format that Pillow reads"
+        return "empty, or of no format that is read here"
     return getattr(error, "strerror", None) or text
