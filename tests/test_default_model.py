@@ -1,9 +1,12 @@
 """The model that comes along: there, small enough, and good at what it is for."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
-from conftest import colour_photos, pix2color
+import yaml
+from conftest import ROOT, colour_photos, pix2color
 from PIL import Image
 
 from pix2color import Colorizer, color
@@ -29,7 +32,11 @@ def test_it_is_small_and_says_what_it_is(default):
     assert DEFAULT_MODEL.stat().st_size <= 30e6
     assert default.info.architecture == "unet-resnet18"
     assert "licence" in default.info.card
-    assert default.info.recipe["task"] == "train-gan"
+    recipe = default.info.recipe
+    made_by = yaml.safe_load((ROOT / "configs" / f"{recipe['name']}.yaml").read_text("utf-8"))
+    assert recipe["task"] == made_by["task"]
+    assert recipe["losses"] == made_by["losses"]
+    assert "/" not in json.dumps(recipe), "places of the machine that made it"
 
 
 def test_it_is_used_without_being_named(tmp_path):
