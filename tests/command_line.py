@@ -16,13 +16,14 @@ from pathlib import Path
 
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["pix2color.cli", "pix2color.colorizer", "pix2color.training.run"])
+_READ_AT_THE_START = {"PYTHONPATH", "CXX"}  # by Python and by torch, when they are imported
 _TIMEOUT = 300
 
 
 def pix2color(*words: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run a command in a process of its own."""
     command = [sys.executable, "-m", "pix2color", *map(str, words)]
-    if "PYTHONPATH" in os.environ:  # read when Python starts
+    if _READ_AT_THE_START & os.environ.keys():
         return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=_TIMEOUT)
     with tempfile.TemporaryDirectory() as folder:
         out, err = Path(folder) / "stdout", Path(folder) / "stderr"
