@@ -16,7 +16,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 PORT = 6017
-WIDTH, HEIGHT = 1400, 760
+WIDTH, HEIGHT = 1400, 850
 
 
 def main() -> None:
@@ -25,7 +25,8 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--curves", default="val/", help="regular expression of their names")
     options = parser.parse_args()
-    command = ["-m", "tensorboard.main", "--logdir", str(options.run), "--port", str(PORT)]
+    log = f"{options.run.name}:{options.run}"  # so that the run is shown by its name
+    command = ["-m", "tensorboard.main", "--logdir_spec", log, "--port", str(PORT)]
     board = subprocess.Popen([sys.executable, *command], stderr=subprocess.DEVNULL)
     address = f"http://localhost:{PORT}/"
     try:
@@ -43,6 +44,9 @@ def main() -> None:
             page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
             page.goto(f"{address}?{query}#timeseries")
             page.wait_for_selector("line-chart", timeout=60_000)
+            for name in ("Enable step selection and data table", "Ignore outliers"):
+                page.get_by_text(name).click()
+            page.get_by_role("button", name="Settings").first.click()
             time.sleep(4)  # the curves are drawn after that, without a sign
             options.out.parent.mkdir(parents=True, exist_ok=True)
             page.screenshot(path=options.out)
