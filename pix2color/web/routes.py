@@ -14,7 +14,8 @@ from starlette.datastructures import FormData, UploadFile
 from pix2color.errors import Pix2colorError, UsageError
 from pix2color.look import MAX_TEMPERATURE, Look
 from pix2color.web.studio import Studio
-from pix2color.web.visits import Visit, Wishes, for_visitors, tame
+from pix2color.web.uploads import tame
+from pix2color.web.visits import Visit, Wishes, for_visitors
 
 _MOST_FILES = 1000  # in a request; how many go is for the visit to say
 _PRIVATE = {"Cache-Control": "private, no-store", "X-Content-Type-Options": "nosniff"}

@@ -13,15 +13,8 @@ import torch
 from pix2color.colorizer import Colorizer
 from pix2color.look import Look
 from pix2color.pipeline import cores
-from pix2color.web.visits import (
-    AT_WORK,
-    WAITING,
-    Visit,
-    Visits,
-    Wishes,
-    color_picture,
-    colorized,
-)
+from pix2color.web.coloring import color_picture, colorized
+from pix2color.web.visits import AT_WORK, WAITING, Visit, Visits, Wishes
 
 _MOST_WAITING = 100  # calls of the API that have not been answered
 _PATIENCE = 0.25  # seconds in which a slider may go on moving

@@ -15,24 +15,17 @@ import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
 
-from PIL import Image
-
-from pix2color import images, photo
-from pix2color.colorizer import Colorizer
-from pix2color.errors import ImageError, Pix2colorError, UsageError
+from pix2color import images
+from pix2color.errors import Pix2colorError, UsageError
 from pix2color.look import Look, Mood
-from pix2color.plan import OTHER_ENDINGS
+from pix2color.web.uploads import Uploads, tame
 
 WAITING, AT_WORK, COLOURED, FAILED = "waiting", "at work", "coloured", "failed"
 MOST_PHOTOS = 100
 _MOST_VISITS = 200
 _IDLE_SECONDS = 3600
-_UNCLAIMED_SECONDS = 600
 _SECONDS_BETWEEN_LOOKS = 60
-_PREVIEW_SIDE = 1280
-_PREVIEW_QUALITY = 85
 _PREFIX = "pix2color-serve-"
 
 
@@ -49,23 +42,6 @@ class Wishes:
     look: Look = field(default_factory=Look)
     render_size: int | None = None
     coloured_too: bool = False
-
-
-@dataclass(frozen=True)
-class Upload:
-    """A file that was sent and belongs to no visit yet.
-
-    Attributes:
-        path: where it is.
-        name: as its sender called it.
-        refusal: why it was not kept; empty if it was.
-        since: when it came, by the monotonic clock.
-    """
-
-    path: Path
-    name: str
-    refusal: str = ""
-    since: float = field(default_factory=time.monotonic)
 
 
 @dataclass
@@ -205,49 +181,6 @@ class Visit:
             shutil.rmtree(picture.folder, ignore_errors=True)
 
 
-class Uploads:
-    """Files that were sent, until a visit claims them: under handles that name no file.
-
-    Args:
-        folder: for them.
-        max_bytes: of a file; of a larger one only its name is kept.
-    """
-
-    def __init__(self, folder: Path, max_bytes: int) -> None:
-        self.folder, self.max_bytes = folder, max_bytes
-        self._by_handle: dict[str, Upload] = {}
-
-    def keep(self, name: str, file: BinaryIO, size: int) -> str:
-        """Take a copy of a file of ``size`` bytes, and give the handle that claims it."""
-        handle = secrets.token_urlsafe(16)
-        path, refusal = self.folder / handle, ""
-        if size > self.max_bytes:
-            refusal = f"larger than {self.max_bytes >> 20} MiB"
-        else:
-            with path.open("wb") as copy:
-                shutil.copyfileobj(file, copy)
-        self._by_handle[handle] = Upload(path, name, refusal)
-        return handle
-
-    def claim(self, handle: str) -> Upload:
-        """What was sent; whoever claims it has to move or to remove the file.
-
-        Raises:
-            UsageError: nothing was, or it was claimed or removed before.
-        """
-        upload = self._by_handle.pop(handle, None)
-        if upload is None:
-            raise UsageError("these photos are not here any more; drop them again")
-        return upload
-
-    def remove_unclaimed(self) -> None:
-        """Remove what nobody has claimed for ten minutes."""
-        oldest = time.monotonic() - _UNCLAIMED_SECONDS
-        for handle, upload in list(self._by_handle.items()):
-            if upload.since < oldest and self._by_handle.pop(handle, None) is not None:
-                upload.path.unlink(missing_ok=True)
-
-
 class Visits:
     """All of them, in one folder that goes with the server; those that are idle go earlier."""
 
@@ -327,87 +260,9 @@ class Visits:
             self.end(page)
 
 
-def color_picture(colorizer: Colorizer, visit: Visit, picture: Picture, wishes: Wishes) -> None:
-    """Colour one photo of a visit, or say in it why that failed; older wishes change nothing."""
-    folder = visit.folder / secrets.token_hex(8)
-    try:
-        size = _color(colorizer, picture, wishes, folder)
-        status, reason = COLOURED, ""
-    except Pix2colorError as error:
-        size, status = (0, 0), FAILED
-        reason = for_visitors(str(error).removeprefix(f"{picture.name}: "))
-    except Exception as error:
-        size, status, reason = (0, 0), FAILED, f"not coloured ({type(error).__name__})"
-    with visit.lock:
-        done: Path | None = folder
-        if wishes is visit.wishes and not visit.ended:
-            done, picture.folder = picture.folder, folder
-            picture.size, picture.status, picture.reason = size, status, reason
-    # What was written after the visit's end has brought its folder back.
-    for left in (done, visit.folder if visit.ended else None):
-        if left is not None:
-            shutil.rmtree(left, ignore_errors=True)
-
-
 def for_visitors(reason: str) -> str:
     """Without the advice to use options of the command line."""
     return re.sub(r"; [^;()]*--[a-z][^;()]*", "", reason)
-
-
-def colorized(
-    colorizer: Colorizer, name: str, data: bytes, wishes: Wishes
-) -> tuple[bytes, Image.Image, Image.Image]:
-    """A photo's colour version as a file of the same format, and both as pictures.
-
-    Args:
-        colorizer: the model.
-        name: of the photo; its ending says which format the result has.
-        data: the photo's bytes.
-        wishes: what is wanted.
-
-    Raises:
-        ImageError: it cannot be read, or has colour already.
-        ModelError: the network gave no colours.
-    """
-    read = photo.read_photo(Path(name), data)
-    if read.has_colour and not wishes.coloured_too:
-        raise ImageError(f"{name}: has colour already and was left alone")
-    ours = Colorizer(
-        colorizer.network,
-        colorizer.info,
-        device=str(colorizer.device),
-        render_size=wishes.render_size or colorizer.render_size,
-        tta=colorizer.tta,
-    )
-    prepared = ours.prepare(read)
-    planes = ours.finish(prepared, ours.predict([prepared], wishes.look)[0])
-    metadata = read.metadata.marked()
-    result = photo.encode(Path(name), planes, alpha=read.alpha, metadata=metadata)
-    return result, Image.fromarray(read.gray), planes.to_picture()
-
-
-def _color(colorizer: Colorizer, picture: Picture, wishes: Wishes, folder: Path) -> tuple[int, int]:
-    if picture.refusal:
-        raise ImageError(picture.refusal)
-    data = picture.path.read_bytes()
-    result, before, after = colorized(colorizer, picture.name, data, wishes)
-    folder.mkdir()
-    (folder / "result").write_bytes(result)
-    for name, shown in (("before.jpg", before), ("after.jpg", after)):
-        shown.thumbnail((_PREVIEW_SIDE, _PREVIEW_SIDE), Image.Resampling.LANCZOS, reducing_gap=2.0)
-        images.write(folder / name, shown, quality=_PREVIEW_QUALITY)
-    return after.size
-
-
-def tame(name: str) -> str:
-    """A file name without what has a meaning to some system; with an ending that can be written."""
-    name = re.sub(r'[\x00-\x1f\x7f<>:"/\\|?*]', "_", name).strip(" .")[-120:] or "photo.jpg"
-    try:
-        images.format_of(Path(name))
-    except ImageError:
-        name += ".jpg"
-    path = Path(name)
-    return path.stem + OTHER_ENDINGS.get(path.suffix.lower(), path.suffix)
 
 
 def _free(name: str, taken: set[str]) -> str:

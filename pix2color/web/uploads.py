@@ -1,0 +1,88 @@
+"""Files that were sent to the page, until a visit claims them."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import shutil
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from pix2color import images
+from pix2color.errors import ImageError, UsageError
+from pix2color.plan import OTHER_ENDINGS
+
+_UNCLAIMED_SECONDS = 600
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file that was sent and belongs to no visit yet.
+
+    Attributes:
+        path: where it is.
+        name: as its sender called it.
+        refusal: why it was not kept; empty if it was.
+        since: when it came, by the monotonic clock.
+    """
+
+    path: Path
+    name: str
+    refusal: str = ""
+    since: float = field(default_factory=time.monotonic)
+
+
+class Uploads:
+    """Files that were sent, until a visit claims them: under handles that name no file.
+
+    Args:
+        folder: for them.
+        max_bytes: of a file; of a larger one only its name is kept.
+    """
+
+    def __init__(self, folder: Path, max_bytes: int) -> None:
+        self.folder, self.max_bytes = folder, max_bytes
+        self._by_handle: dict[str, Upload] = {}
+
+    def keep(self, name: str, file: BinaryIO, size: int) -> str:
+        """Take a copy of a file of ``size`` bytes, and give the handle that claims it."""
+        handle = secrets.token_urlsafe(16)
+        path, refusal = self.folder / handle, ""
+        if size > self.max_bytes:
+            refusal = f"larger than {self.max_bytes >> 20} MiB"
+        else:
+            with path.open("wb") as copy:
+                shutil.copyfileobj(file, copy)
+        self._by_handle[handle] = Upload(path, name, refusal)
+        return handle
+
+    def claim(self, handle: str) -> Upload:
+        """What was sent; whoever claims it has to move or to remove the file.
+
+        Raises:
+            UsageError: nothing was, or it was claimed or removed before.
+        """
+        upload = self._by_handle.pop(handle, None)
+        if upload is None:
+            raise UsageError("these photos are not here any more; drop them again")
+        return upload
+
+    def remove_unclaimed(self, seconds: float = _UNCLAIMED_SECONDS) -> None:
+        """Remove what nobody has claimed for so long."""
+        oldest = time.monotonic() - seconds
+        for handle, upload in list(self._by_handle.items()):
+            if upload.since < oldest and self._by_handle.pop(handle, None) is not None:
+                upload.path.unlink(missing_ok=True)
+
+
+def tame(name: str) -> str:
+    """A file name without what has a meaning to some system; with an ending that can be written."""
+    name = re.sub(r'[\x00-\x1f\x7f<>:"/\\|?*]', "_", name).strip(" .")[-120:] or "photo.jpg"
+    try:
+        images.format_of(Path(name))
+    except ImageError:
+        name += ".jpg"
+    path = Path(name)
+    return path.stem + OTHER_ENDINGS.get(path.suffix.lower(), path.suffix)
