@@ -3,7 +3,8 @@
     python benchmarks/serve.py --clients 30 --minutes 2 --model runs/mine
 
 Every client sends photos of its own (blocks of random gray, of random sizes) and compares the
-luminance of what comes back with what it sent.
+luminance of what comes back with what it sent. Exit code 1: an error, an answer to another's photo,
+files left behind, or more memory than MIB_MORE above what the first photo took.
 """
 
 import argparse
@@ -23,6 +24,7 @@ import psutil
 from PIL import Image
 
 EDGE = "0123456789abcdef"
+MIB_MORE = 1024
 SAME = 6.0  # mean distance of luma that JPEG-free colouring stays below
 
 
@@ -101,11 +103,12 @@ def main() -> None:
             server.terminate()
             server.wait(30)
         left = sum(len(names) for _, _, names in os.walk(folder))
-    seconds = np.array([s for client in clients for s in client.seconds])
+    seconds = np.array([s for client in clients for s in client.seconds] or [np.nan])
+    answered = sum(len(client.seconds) for client in clients)
     found = {
         "clients": options.clients,
-        "photos": len(seconds),
-        "photos a second": round(len(seconds) / 60 / options.minutes, 1),
+        "photos": answered,
+        "photos a second": round(answered / 60 / options.minutes, 1),
         "errors": sum(len(client.errors) for client in clients),
         "mixed up": sum(client.mixed_up for client in clients),
         "median seconds": round(float(np.median(seconds)), 2),
@@ -115,6 +118,8 @@ def main() -> None:
         "files left": left,
     }
     print(json.dumps(found) if options.json else "\n".join(f"{k}: {v}" for k, v in found.items()))
+    wrong = found["errors"] or found["mixed up"] or left or not answered
+    sys.exit(bool(wrong or peak - first > MIB_MORE << 20))
 
 
 if __name__ == "__main__":
