@@ -53,8 +53,8 @@ pix2color compare configs/baselines/*.yaml --data train/ --val val/ --steps-each
               help="Without --val: share of the photos kept for it.")  # fmt: skip
 @with_options(*_BUDGET)
 @click.option("--init", type=_FOLDER, metavar="RUN_OR_FILE",
-              help="What recipes of train-gan start from, if their first stage is not compared, "
-              "too: x-gan starts from x-pretrain or x-l1.")  # fmt: skip
+              help="What recipes that do not begin from scratch start from, if their first stage "
+              "is not compared, too: x-gan starts from x-pretrain or x-l1.")  # fmt: skip
 @click.option("--perceptual", metavar="local|FILE",
               help="LPIPS, FID and KID, too; as for evaluate.")  # fmt: skip
 @click.option("--samples", type=click.IntRange(1), default=12, help="Photos shown in the report.")

@@ -247,6 +247,9 @@ class Recipe(EngineConfig):
     """Of the networks; ``auto`` is bf16 where the hardware computes in it."""
     init: Path | None = None
     """Run or model file of the generator to start from (``--init``)."""
+    from_scratch: bool
+    """Without ``init``, start from an untrained generator. Stage two does so only if told, as
+    pix2pix does; a stage one that is told not to goes on from another model."""
     init_hash: str | None = None
     """Of that file, filled in when training starts; another file is refused."""
     model: ModelConfig = ModelConfig()
@@ -281,6 +284,8 @@ class PretrainRecipe(Recipe):
 
     task: Literal["pretrain"] = "pretrain"
     """The command that runs this recipe."""
+    from_scratch: bool = True
+    """Without ``init``, start from an untrained generator."""
     match_saturation: bool = False
     """At the end, multiply the generator's ab so that its mean chroma on training photos is the
     truth's: more colour for nothing, and no better placed."""
@@ -306,7 +311,7 @@ class GanRecipe(Recipe):
     task: Literal["train-gan"] = "train-gan"
     """The command that runs this recipe."""
     from_scratch: bool = False
-    """Without ``init``, start from an untrained generator, as pix2pix does."""
+    """Without ``init``, start from an untrained generator."""
     loss: str = "hinge"
     """Adversarial loss; ``pix2color.losses.ADVERSARIAL`` lists them."""
     losses: Losses = {"l1": 60.0}

@@ -48,7 +48,8 @@ class Plan:
         recipes: YAML files; a system is called as its file.
         settings: ``key=value``, for all of them.
         flags: dotted key to value, for all of them: photos, split and budget.
-        init: what a recipe of ``train-gan`` starts from, if no recipe beside it is its first stage.
+        init: what a recipe that does not begin from scratch starts from, if no recipe beside it is
+            its first stage.
         perceptual: what measures of trained networks look through, if wanted; see ``Perceptual``.
         out: folder for runs, evaluations and report.
     """
@@ -239,7 +240,7 @@ def _recipes(plan: Plan) -> dict[str, AnyRecipe]:
         recipe = load_recipe(None, path, plan.settings, {**flags, "name": path.stem})
         recipes[path.stem] = recipe
     for name, recipe in recipes.items():
-        if isinstance(recipe, GanRecipe) and not recipe.from_scratch:
+        if not recipe.from_scratch:
             recipes[name] = recipe.model_copy(update={"init": _start(name, recipe, recipes, plan)})
     ordered = sorted(recipes, key=lambda name: isinstance(recipes[name], GanRecipe))
     complete = {name: _with_room(absolute(recipes[name])) for name in ordered}
@@ -248,8 +249,8 @@ def _recipes(plan: Plan) -> dict[str, AnyRecipe]:
     return complete
 
 
-def _start(name: str, recipe: GanRecipe, recipes: dict[str, AnyRecipe], plan: Plan) -> Path:
-    """What a recipe of stage two starts from."""
+def _start(name: str, recipe: AnyRecipe, recipes: dict[str, AnyRecipe], plan: Plan) -> Path:
+    """What a recipe that does not begin from scratch starts from."""
     bases = [re.sub(r"\bgan\b", base, name) for base in _BASES]
     bases = [base for base in bases if base != name] or [f"{name}-{base}" for base in _BASES]
     for base in bases:

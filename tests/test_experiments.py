@@ -10,13 +10,15 @@ import time
 
 import numpy as np
 import pytest
-from conftest import one_line, opened, pix2color
+from conftest import ROOT, one_line, opened, pix2color
 from torch import nn
 
 from pix2color.comparison import clearly_best
 from pix2color.costs import gflops, shares_of_start, thinned
 from pix2color.evaluate import Score
 from pix2color.models import Generator
+from pix2color.models.files import model_hash
+from pix2color.recipes import load_recipe
 from pix2color.report import MEASURES, measures_of
 
 RECIPE = """\
@@ -182,6 +184,31 @@ def test_a_second_stage_belongs_to_its_first(recipes, photos, tmp_path):
     again = compare(seed=1)
     assert again.returncode == 1
     assert "tiny-gan: was trained from another model" in again.stderr
+
+
+def test_each_ablation_changes_one_thing():
+    recipes = {
+        path.stem: load_recipe(None, path).model_dump()
+        for path in (ROOT / "configs" / "ablations").glob("*.yaml")
+    }
+    plain = recipes["defaults"]
+    for name, recipe in recipes.items():
+        changed = {key for key in recipe.keys() & plain.keys() if recipe[key] != plain[key]}
+        if name == "no-adversary":  # alone, L1 needs no λ, and what is best no band
+            changed -= {"task", "losses", "selection"}
+        assert len(changed) == (name not in ("defaults", "no-adversary")), (name, changed)
+
+
+def test_a_first_stage_can_go_on_from_another_model(pretrained, photos, tmp_path):
+    path = tmp_path / "more.yaml"
+    path.write_text(RECIPE.format(task="pretrain") + "from_scratch: false\n")
+    words = (path, "--data", photos, "--val-fraction", 0.4, "--steps-each", 1, "--samples", 1)
+    told = one_line(pix2color("compare", *words, "--out", tmp_path), 2)
+    assert "--init" in told
+    result = pix2color("compare", *words, "--init", pretrained, "--out", tmp_path)
+    assert result.returncode == 0, result.stderr
+    run = load_recipe(None, tmp_path / "runs" / "more" / "config.yaml")
+    assert run.init_hash == model_hash(pretrained)
 
 
 def test_a_critic_s_warm_up_leaves_room_in_few_epochs(recipes, photos, tmp_path):

@@ -69,9 +69,9 @@ def train(recipe: PretrainRecipe | GanRecipe) -> Path:
         generator, info = load_model(recipe.init)
         model = ModelConfig(name=info.architecture, options=info.options)
         recipe = recipe.model_copy(update={"init_hash": found})
-    elif isinstance(recipe, GanRecipe) and not recipe.from_scratch:
+    elif not recipe.from_scratch:
         raise UsageError(
-            "train-gan starts from a pretrained generator; name its run or file with --init"
+            f"{recipe.task}: starts from a pretrained generator; name its run or file with --init"
         )
     else:
         model = recipe.model
