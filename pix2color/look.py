@@ -13,6 +13,7 @@ from pix2color import images
 from pix2color.color import AB_SCALE, encode
 from pix2color.errors import UsageError
 
+MAX_SATURATION = 3.0
 MAX_TEMPERATURE = 100
 _WARMEST = (4.0 / AB_SCALE, 16.0 / AB_SCALE)  # a* and b* that a temperature of 100 adds
 _MIN_CHROMA = 3.0 / AB_SCALE  # spread below which a reference is a gray picture

@@ -24,6 +24,7 @@ from pix2color.web.visits import Visits
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _MOST_STORED = 8 * 2**30
 _FILES_AT_ONCE = 20  # of the largest size, in one upload
+_FORM_BYTES = 2**16  # of a form, besides the file in it
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,11 @@ def application(studio: Studio, limits: Limits, credentials: tuple[str, str] | N
         mounted(studio),
         credentials=credentials,
         hosts=_LOOPBACK if credentials is None else None,
-        most_bytes=_FILES_AT_ONCE * limits.file_bytes,
-        has_room=lambda: studio.visits.stored() < _MOST_STORED,
+        most_bytes={
+            "/gradio_api/upload": _FILES_AT_ONCE * limits.file_bytes,
+            "/api/colorize": limits.file_bytes + _FORM_BYTES,
+        },
+        has_room=lambda more: studio.visits.stored() + more <= _MOST_STORED,
     )
 
 

@@ -19,6 +19,12 @@ _PREVIEW_QUALITY = 85
 
 def color_picture(colorizer: Colorizer, visit: Visit, picture: Picture, wishes: Wishes) -> None:
     """Colour one photo of a visit, or say in it why that failed; older wishes change nothing."""
+
+    def wanted() -> bool:
+        return wishes is visit.wishes and not visit.ended and not picture.gone
+
+    if not wanted():  # while it waited for its turn
+        return
     folder = visit.folder / secrets.token_hex(8)
     try:
         size = _color(colorizer, picture, wishes, folder)
@@ -30,7 +36,7 @@ def color_picture(colorizer: Colorizer, visit: Visit, picture: Picture, wishes: 
         size, status, reason = (0, 0), FAILED, f"not coloured ({type(error).__name__})"
     with visit.lock:
         done: Path | None = folder
-        if wishes is visit.wishes and not visit.ended:
+        if wanted():
             done, picture.folder = picture.folder, folder
             picture.size, picture.status, picture.reason = size, status, reason
     # What was written after the visit's end has brought its folder back.

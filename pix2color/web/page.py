@@ -35,7 +35,7 @@ def mounted(studio: Studio) -> FastAPI:
             neutral_hue="stone",
             font=["system-ui", "sans-serif"],
             font_mono=["ui-monospace", "monospace"],
-        ),
+        ).set(body_text_color_subdued="*neutral_600"),  # the theme's own is too pale to read
         css=markup.asset("web.css"),
         head=f"<script>{markup.asset('web.js')}</script>",
     )

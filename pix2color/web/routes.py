@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import mimetypes
-from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from pix2color.errors import Pix2colorError, UsageError
-from pix2color.look import MAX_TEMPERATURE, Look
+from pix2color.look import Look
 from pix2color.web.studio import Studio
 from pix2color.web.uploads import tame
 from pix2color.web.visits import Visit, Wishes, for_visitors
 
 _MOST_FILES = 1000  # in a request; how many go is for the visit to say
+_FIELDS = {"saturation": float, "temperature": float, "render_size": int}  # of a call
 _PRIVATE = {"Cache-Control": "private, no-store", "X-Content-Type-Options": "nosniff"}
 
 
@@ -87,10 +90,12 @@ def add_routes(app: FastAPI, studio: Studio) -> None:
         if result is None:
             busy = "too many photos are waiting; try again in some seconds"
             return JSONResponse({"error": busy}, 503, {"Retry-After": "5"})
-        disposition = {"Content-Disposition": f'attachment; filename="{Path(name).name}"'}
-        if not name.isascii():
-            disposition = {"Content-Disposition": "attachment"}
+        disposition = {"Content-Disposition": f"attachment; filename*=utf-8''{quote(name)}"}
         return Response(result, media_type=_type(name), headers=_PRIVATE | disposition)
+
+    @app.exception_handler(StarletteHTTPException)
+    async def told(request: Request, error: StarletteHTTPException) -> Response:
+        return JSONResponse({"error": error.detail}, error.status_code)
 
 
 def _type(name: str) -> str:
@@ -98,27 +103,22 @@ def _type(name: str) -> str:
 
 
 def _wishes(form: FormData) -> Wishes:
-    """The fields of a call, each with the limits that the page's sliders have.
+    """The fields of a call.
 
     Raises:
         UsageError: one is no number, out of its range, or unknown.
     """
-    ranges = {
-        "saturation": (0.0, 3.0, 1.0),
-        "temperature": (-MAX_TEMPERATURE, MAX_TEMPERATURE, 0.0),
-        "render_size": (32, 1024, 0),
-    }
-    unknown = set(form) - {"photo", *ranges}
+    unknown = set(form) - {"photo", *_FIELDS}
     if unknown:
-        raise UsageError(f"unknown field {min(unknown)!r}; there are photo, {', '.join(ranges)}")
-    values = {}
-    for name, (low, high, default) in ranges.items():
+        raise UsageError(f"unknown field {min(unknown)!r}; there are photo, {', '.join(_FIELDS)}")
+    values: dict[str, Any] = {}
+    for name, number in _FIELDS.items():
         text = form.get(name)
         try:
-            values[name] = default if text is None else float(str(text))
+            if text is not None:
+                values[name] = number(str(text))
         except ValueError as error:
-            raise UsageError(f"{name}: {text} is no number") from error
-        if text is not None and not low <= values[name] <= high:
-            raise UsageError(f"{name}: {text} is not within {low:g} to {high:g}")
-    look = Look(saturation=values["saturation"], temperature=values["temperature"])
-    return Wishes(look, int(values["render_size"]) or None, coloured_too=True)
+            kind = "whole number" if number is int else "number"
+            raise UsageError(f"{name}: {text} is no {kind}") from error
+    render_size = values.pop("render_size", None)
+    return Wishes(Look(**values), render_size, coloured_too=True)

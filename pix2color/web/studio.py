@@ -21,7 +21,8 @@ _PATIENCE = 0.25  # seconds in which a slider may go on moving
 
 
 class Studio:
-    """Colours the photos of all visits: a picture at a time for each, in the order of asking.
+    """Colours the photos of all visits in the order of asking, for each as many at a time as there
+    are cores.
 
     Args:
         colorizer: the model.
@@ -56,8 +57,10 @@ class Studio:
             asked = visit.wishes
         running: set[asyncio.Future] = set()
         while asked is visit.wishes:
-            waiting = (p for p in list(visit.pictures.values()) if p.status == WAITING)
-            for picture in islice(waiting, cores() - len(running)):
+            pictures = list(visit.pictures.values())
+            free = cores() - sum(picture.status == AT_WORK for picture in pictures)
+            waiting = (picture for picture in pictures if picture.status == WAITING)
+            for picture in islice(waiting, max(0, free)):
                 picture.status = AT_WORK
                 work = self._hands.submit(color_picture, self.colorizer, visit, picture, asked)
                 running.add(asyncio.wrap_future(work))

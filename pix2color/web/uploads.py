@@ -53,8 +53,12 @@ class Uploads:
         if size > self.max_bytes:
             refusal = f"larger than {self.max_bytes >> 20} MiB"
         else:
-            with path.open("wb") as copy:
-                shutil.copyfileobj(file, copy)
+            try:
+                with path.open("wb") as copy:
+                    shutil.copyfileobj(file, copy)
+            except BaseException:
+                path.unlink(missing_ok=True)
+                raise
         self._by_handle[handle] = Upload(path, name, refusal)
         return handle
 

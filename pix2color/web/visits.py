@@ -18,12 +18,13 @@ from pathlib import Path
 
 from pix2color import images
 from pix2color.errors import Pix2colorError, UsageError
-from pix2color.look import Look, Mood
+from pix2color.look import MAX_SATURATION, MAX_TEMPERATURE, Look, Mood
 from pix2color.web.uploads import Uploads, tame
 
 WAITING, AT_WORK, COLOURED, FAILED = "waiting", "at work", "coloured", "failed"
 MOST_PHOTOS = 100
 _MOST_VISITS = 200
+_RENDER_SIZES = (32, 1024)  # what a large one takes is memory that others need, too
 _IDLE_SECONDS = 3600
 _SECONDS_BETWEEN_LOOKS = 60
 _PREFIX = "pix2color-serve-"
@@ -37,11 +38,23 @@ class Wishes:
         look: of the colours.
         render_size: short side of what the network looks at, in pixels; None: as it was trained.
         coloured_too: colour photos that have colour already.
+
+    Raises:
+        UsageError: one of them is out of its range.
     """
 
     look: Look = field(default_factory=Look)
     render_size: int | None = None
     coloured_too: bool = False
+
+    def __post_init__(self) -> None:
+        for name, value, low, high in (
+            ("saturation", self.look.saturation, 0, MAX_SATURATION),
+            ("temperature", self.look.temperature, -MAX_TEMPERATURE, MAX_TEMPERATURE),
+            ("render_size", self.render_size, *_RENDER_SIZES),
+        ):
+            if value is not None and not low <= value <= high:
+                raise UsageError(f"{name}: {value:g} is not within {low:g} to {high:g}")
 
 
 @dataclass
@@ -57,6 +70,7 @@ class Picture:
         reason: why it failed, in words for the visitor.
         size: of the previews, in pixels.
         folder: what was made of it: ``result``, ``before.jpg`` and ``after.jpg``.
+        gone: its visitor has taken it away.
     """
 
     number: int
@@ -67,6 +81,7 @@ class Picture:
     reason: str = ""
     size: tuple[int, int] = (0, 0)
     folder: Path | None = None
+    gone: bool = False
 
     def file(self, kind: str) -> Path | None:
         """``before``, ``after`` or ``result``; None if there is none.
@@ -90,7 +105,7 @@ class Visit:
         wishes: the last ones; whoever colours by older ones stops.
         notice: what is wrong with the reference photo.
         ended: nothing may be written any more.
-        lock: held to change wishes, or to take in what was made by them.
+        lock: held to change wishes or photos, or to take in what was made of them.
         choosing: held while the reference photo is looked at.
     """
 
@@ -176,6 +191,8 @@ class Visit:
         return path
 
     def _drop(self, picture: Picture) -> None:
+        with self.lock:
+            picture.gone = True
         picture.path.unlink(missing_ok=True)
         if picture.folder is not None:
             shutil.rmtree(picture.folder, ignore_errors=True)
