@@ -3,6 +3,7 @@
 import asyncio
 import io
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -108,6 +109,12 @@ def page_of(studio: Studio, page: str, photos: int, write_photo) -> dict:
     return {"page": page, "handles": handles, **wishes}
 
 
+def run(coroutine):
+    """Its result; in a thread, for Playwright keeps an event loop in this one."""
+    with ThreadPoolExecutor(1) as threads:
+        return threads.submit(asyncio.run, coroutine).result()
+
+
 async def until_done(studio: Studio, **asked) -> None:
     async for _ in studio.refresh(**asked):
         pass
@@ -138,7 +145,7 @@ def test_a_page_of_many_photos_and_wishes_does_not_hold_up_one_of_few(pretrained
         return meanwhile
 
     try:
-        meanwhile = asyncio.run(visitors())
+        meanwhile = run(visitors())
         assert meanwhile <= 1 + 0.25 / 0.05 * cores() + 2 * cores()  # its patience, then its turn
         assert len(seen) < 60  # for old wishes no more than was at work
     finally:
@@ -177,9 +184,9 @@ def test_of_calls_only_so_many_wait(pretrained, monkeypatch):
         return await asyncio.gather(*(studio.once("a.png", f, wishes) for f in files))
 
     try:
-        answers = asyncio.run(calls())
+        answers = run(calls())
         assert [answer is None for answer in answers] == [False, True, True]
-        assert asyncio.run(calls())[0] == answers[0]  # there is room again
+        assert run(calls())[0] == answers[0]  # there is room again
     finally:
         studio.close()
 

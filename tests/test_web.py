@@ -3,6 +3,8 @@ import http.server
 import io
 import json
 import os
+import pty
+import re
 import signal
 import socket
 import subprocess
@@ -10,6 +12,7 @@ import sys
 import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -24,11 +27,45 @@ from skimage import data
 pytest.importorskip("gradio", reason="no gradio on this machine: pip install 'pix2color[web]'")
 
 
+WATCHED = """\
+import os
+import socket
+
+connect, getaddrinfo = socket.socket.connect, socket.getaddrinfo
+
+
+def told(host):
+    if host not in ("127.0.0.1", "::1", "localhost", "0.0.0.0", None):
+        with open(os.environ["OUTSIDE"], "a") as file:
+            print(host, file=file)
+
+
+def watched(self, address):
+    if self.family in (socket.AF_INET, socket.AF_INET6):
+        told(address[0])
+    return connect(self, address)
+
+
+def looked_up(host, *args, **kwargs):
+    told(host)
+    return getaddrinfo(host, *args, **kwargs)
+
+
+socket.socket.connect, socket.getaddrinfo = watched, looked_up
+"""
+
+
 @contextlib.contextmanager
 def served(model: Path, folder: Path, *options: object, password: str | None = None):
-    """A server in a process of its own, and its temporary folder; SIGTERM ends it."""
+    """A server in a process of its own, and its temporary folder; SIGTERM ends it. It must not
+    connect to any other machine."""
     folder.mkdir(exist_ok=True)
-    environment = os.environ | {"TMPDIR": str(folder), "OMP_NUM_THREADS": "1"}
+    watch = folder.with_name("watch")
+    watch.mkdir()
+    (watch / "sitecustomize.py").write_text(WATCHED)
+    outside = watch / "outside"
+    own = {"TMPDIR": folder, "OMP_NUM_THREADS": 1, "PYTHONPATH": watch, "OUTSIDE": outside}
+    environment = os.environ | {name: str(value) for name, value in own.items()}
     if password:
         environment["PIX2COLOR_PASSWORD"] = password
     command = [sys.executable, "-m", "pix2color", "serve", "--model", model, "--port", 0, *options]
@@ -41,6 +78,7 @@ def served(model: Path, folder: Path, *options: object, password: str | None = N
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
+    assert not outside.exists(), outside.read_text()
 
 
 @pytest.fixture(scope="module")
@@ -214,6 +252,50 @@ def test_nothing_is_wider_than_the_window(page, gray, width):
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+CONTRAST = """element => {
+  const numbers = color => color.match(/[0-9.]+/g).map(Number);
+  let behind = element;
+  while (numbers(getComputedStyle(behind).backgroundColor)[3] === 0) behind = behind.parentElement;
+  const light = color => numbers(color).slice(0, 3).map(v => v / 255)
+    .map(v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
+  const a = light(getComputedStyle(element).color);
+  const b = light(getComputedStyle(behind).backgroundColor);
+  return (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_can_be_read_and_used_without_a_mouse(browser, server, gray, tmp_path, scheme):
+    tab = browser.new_page(viewport={"width": 360, "height": 800}, color_scheme=scheme)
+    tab.goto(server)
+    tab.wait_for_selector("#photos input[type=file]", state="attached")
+    with tab.expect_file_chooser() as chooser:
+        for _ in range(10):
+            tab.keyboard.press("Tab")
+            if tab.evaluate("document.activeElement.closest('#photos')"):
+                break
+        tab.keyboard.press("Enter")
+    (tmp_path / "broken.jpg").write_text("no photo")
+    chooser.value.set_files([gray, tmp_path / "broken.jpg"])
+    tab.get_by_role("status").get_by_text("1 of 2 photos coloured, 1 not").wait_for()
+    for name in ("Saturation", "Temperature", "Render size"):
+        assert tab.get_by_role("slider", name=name).count()
+    for text in (".head p", ".head .small", ".failed", "#status p", ".card a"):
+        assert tab.eval_on_selector(text, CONTRAST) >= 4.5, text
+    reached = []
+    with tab.expect_download() as download:
+        for _ in range(40):
+            tab.keyboard.press("Tab")
+            reached.append(tab.evaluate("document.activeElement.ariaLabel"))
+            if reached[-1] == f"Download {gray.name}":
+                break
+        tab.keyboard.press("Enter")
+    assert any(gray.name in (label or "") for label in reached[:-1])  # the slider of its pair
+    assert download.value.suggested_filename == gray.name
+    tab.close()
+
+
 def test_nothing_is_kept_when_the_page_is_closed(browser, server, place, gray):
     tab = browser.new_page()
     tab.goto(server)
@@ -229,7 +311,13 @@ def test_nothing_is_kept_when_the_page_is_closed(browser, server, place, gray):
 
 
 def call(address: str, photo: bytes, name: str = "old.jpg", headers=(), **fields: object) -> bytes:
-    """POST /api/colorize, as ``curl -F photo=@old.jpg`` does."""
+    """What POST /api/colorize answers, as to ``curl -F photo=@old.jpg``."""
+    with called(address, photo, name, headers, **fields) as answer:
+        return answer.read()
+
+
+def called(address: str, photo: bytes, name: str, headers=(), **fields: object):
+    """That call, to be read."""
     edge = "0123456789abcdef"
     parts = [
         f'--{edge}\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n'.encode()
@@ -246,8 +334,7 @@ def call(address: str, photo: bytes, name: str = "old.jpg", headers=(), **fields
         b"".join(parts) + f"--{edge}--\r\n".encode(),
         {"Content-Type": f"multipart/form-data; boundary={edge}", **dict(headers)},
     )
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        return answer.read()
+    return urllib.request.urlopen(request, timeout=60)
 
 
 def refused(function, *args, **kwargs) -> tuple[int, str]:
@@ -260,6 +347,9 @@ def test_the_call_colours_as_the_command_line(server, gray, by_command):
     assert np.array_equal(pixels(call(server, gray.read_bytes())), pixels(by_command))
     plain = pixels(call(server, gray.read_bytes(), saturation=0))
     assert np.ptp(plain, axis=2).max() <= 4
+    with called(server, gray.read_bytes(), gray.name) as answer:
+        disposition = answer.headers["Content-Disposition"]
+    assert urllib.parse.unquote(disposition).endswith(f"utf-8''{gray.name}")
 
 
 def test_a_wrong_call_is_told(server, gray):
@@ -272,6 +362,11 @@ def test_a_wrong_call_is_told(server, gray):
     ):
         code, text = refused(call, server, photo, **fields)
         assert (code, told in text) == (400, True), text
+    form = {"Content-Type": "multipart/form-data"}
+    request = urllib.request.Request(f"{server}/api/colorize", b"no form", form)
+    code, text = refused(urllib.request.urlopen, request)
+    assert code == 400
+    assert json.loads(text)["error"]
 
 
 def test_parallel_clients_get_their_own_photos(server):
@@ -308,7 +403,10 @@ def test_only_what_the_page_needs_is_answered(server, place):
         "/docs",
     ):
         assert refused(get, path)[0] in (403, 404), path
-    assert refused(get, "/", Host="pages.example.org")[0] == 421
+    for host in ("pages.example.org", "["):
+        assert refused(get, "/", Host=host)[0] == 421
+    large = urllib.request.Request(f"{server}/gradio_api/queue/join", bytes(2**20 + 1))
+    assert refused(urllib.request.urlopen, large)[0] == 413
     assert refused(get, "/", Origin="https://pages.example.org")[0] == 403
 
 
@@ -378,6 +476,37 @@ def test_a_password_is_asked_for(pretrained, tmp_path, gray):
         code, text = refused(call, address, bytes(21 * 2**20), headers=key)
         assert (code, "too large" in text) == (413, True)
     assert not list((tmp_path / "t").glob("pix2color-serve-*"))
+
+
+def test_the_password_is_asked_for_on_the_terminal(pretrained, tmp_path):
+    words = ["-m", "pix2color", "serve", "--user", "family", "--port", "0", "--model"]
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    process, terminal = pty.fork()
+    if process == 0:
+        os.execve(sys.executable, [sys.executable, *words, str(pretrained)], environment)
+    told = b""
+
+    def until(text: bytes) -> None:
+        nonlocal told
+        while text not in told:
+            told += os.read(terminal, 1000)
+
+    try:
+        until(b"Password: ")
+        os.write(terminal, b"Oma\n")
+        until(b"confirmation: ")
+        os.write(terminal, b"Oma\n")
+        until(b"ends it)")
+        assert b"Oma" not in told
+        address = re.search(rb"http://\S+", told).group().decode()
+        assert refused(urllib.request.urlopen, address)[0] == 401
+        key = {"Authorization": "Basic ZmFtaWx5Ok9tYQ=="}
+        with urllib.request.urlopen(urllib.request.Request(address, headers=key)) as answer:
+            assert answer.status == 200
+    finally:
+        os.kill(process, signal.SIGTERM)
+        assert os.waitpid(process, 0)[1] == 0
+        os.close(terminal)
 
 
 def test_wrong_starts_are_one_line(pretrained):

@@ -34,15 +34,18 @@ def color_picture(colorizer: Colorizer, visit: Visit, picture: Picture, wishes: 
         reason = for_visitors(str(error).removeprefix(f"{picture.name}: "))
     except Exception as error:
         size, status, reason = (0, 0), FAILED, f"not coloured ({type(error).__name__})"
+    old = None
     with visit.lock:
-        done: Path | None = folder
-        if wanted():
-            done, picture.folder = picture.folder, folder
+        taken = wanted()
+        if taken:
+            old, picture.folder = picture.folder, folder if status == COLOURED else None
             picture.size, picture.status, picture.reason = size, status, reason
-    # What was written after the visit's end has brought its folder back.
-    for left in (done, visit.folder if visit.ended else None):
-        if left is not None:
-            shutil.rmtree(left, ignore_errors=True)
+    if old is not None:
+        shutil.rmtree(old, ignore_errors=True)
+    if not taken or status == FAILED:
+        shutil.rmtree(folder, ignore_errors=True)
+    if visit.ended:  # what was written after that has brought its folder back
+        shutil.rmtree(visit.folder, ignore_errors=True)
 
 
 def colorized(

@@ -56,9 +56,10 @@ def _page(studio: Studio) -> gradio.Blocks:
             temperature = gradio.Slider(
                 *(-MAX_TEMPERATURE, MAX_TEMPERATURE, 0), step=5, label="Temperature, cool to warm"
             )
+            own = studio.colorizer.render_size  # within the slider, or touching it would change it
             render_size = gradio.Slider(
-                *(64, 512, studio.colorizer.render_size),
-                step=32,
+                *(min(64, own), max(512, own), own),
+                step=16,
                 label="Render size: larger sees detail, smaller sees the whole",
             )
         with gradio.Accordion("More", open=False), gradio.Row():
