@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pix2color.commands import MODEL, Command, with_options
-from pix2color.errors import ImageError, MissingPathError, UsageError
+from pix2color.errors import MissingPathError, UsageError
 
 # Nothing heavy is imported up here: `--help` must answer at once.
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from pix2color.look import Mood
     from pix2color.plan import Order
 
-_EXIT_SOME_FAILED = 3
 _EXIT_INTERRUPTED = 130
 _GALLERY = "gallery.html"
 
@@ -90,6 +89,7 @@ def colorize(**options: Any) -> None:
     gallery, as_json = options.pop("gallery"), options.pop("as_json")
     _check_places(options, gallery)
     from pix2color import images
+    from pix2color.jobs import exit_code
 
     with images.limits(
         max_pixels=options.pop("max_pixels"), allow_truncated=options.pop("allow_truncated")
@@ -117,9 +117,7 @@ def colorize(**options: Any) -> None:
     if interrupted and not watch:
         click.echo("stopped; the same command goes on from here", err=True)
         sys.exit(_EXIT_INTERRUPTED)
-    failed = sum(outcome.status == "failed" for outcome in outcomes)
-    if failed:
-        sys.exit(_EXIT_SOME_FAILED if failed < len(outcomes) else ImageError.exit_code)
+    sys.exit(exit_code(outcomes))
 
 
 def _job(options: dict[str, Any], watch: bool, gallery: bool) -> Job:

@@ -14,7 +14,7 @@ from pix2color.errors import UsageError
 # Nothing heavy is imported up here: `--help` must answer at once.
 _PASSWORD = "PIX2COLOR_PASSWORD"
 _COMPLETE = "_PIX2COLOR_COMPLETE"
-_RC = {"bash": "~/.bashrc", "zsh": "~/.zshrc", "fish": "~/.config/fish/config.fish"}
+_SHELLS = ("bash", "zsh", "fish")
 
 
 @click.command(
@@ -103,7 +103,7 @@ def demo(model: Path | None, out: Path) -> None:
     """Colour a few photographs that come with pix2color, and show them on a page."""
     from pix2color.colorizer import Colorizer
     from pix2color.gallery import check_place, write_gallery
-    from pix2color.jobs import Job
+    from pix2color.jobs import Job, exit_code
     from pix2color.plan import Order
 
     page = out / "index.html"
@@ -113,6 +113,7 @@ def demo(model: Path | None, out: Path) -> None:
     click.echo(job.told(outcomes))
     write_gallery(page, job.pairs(outcomes))
     click.echo(page.resolve())
+    sys.exit(exit_code(outcomes))
 
 
 SAMPLES = Path(__file__).with_name("samples")
@@ -120,7 +121,7 @@ SAMPLES = Path(__file__).with_name("samples")
 
 
 @click.command(cls=Command, example="""pix2color completion bash >> ~/.bashrc""")
-@click.argument("shell", type=click.Choice(list(_RC)))
+@click.argument("shell", type=click.Choice(_SHELLS))
 def completion(shell: str) -> None:
     """Print what makes a shell complete commands and options; goes into its start-up file."""
     from click.shell_completion import get_completion_class

@@ -23,6 +23,7 @@ from pix2color.plan import Order, Task, compare_path, plan
 
 _GAP = 16
 _SECONDS_BETWEEN_LOOKS = 2.0
+_EXIT_SOME_FAILED = 3
 
 COLOURED, DONE, HAS_COLOUR, KEPT, FAILED = "coloured", "done", "has colour", "kept", "failed"
 _REST = {
@@ -56,6 +57,14 @@ class Outcome:
     def as_dict(self) -> dict[str, Any]:
         places = {"input": self.input, "output": self.output, "original": self.original}
         return asdict(self) | {key: path and str(path) for key, path in places.items()}
+
+
+def exit_code(outcomes: list[Outcome]) -> int:
+    """What a command that colours photos exits with: 0 none failed, 3 some did, 1 all."""
+    failed = sum(outcome.status == FAILED for outcome in outcomes)
+    if not failed:
+        return 0
+    return _EXIT_SOME_FAILED if failed < len(outcomes) else ImageError.exit_code
 
 
 class _SettledEarly(Exception):  # noqa: N818 - no error

@@ -84,17 +84,18 @@ def pretrained(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return Path(result.stdout.strip())
 
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+_CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """A headless Chromium: the system's, or the one that `playwright install` has fetched."""
     api = pytest.importorskip("playwright.sync_api", reason="no Playwright on this machine")
+    system = next(filter(None, map(shutil.which, _CHROMIUM)), None)
     with contextlib.ExitStack() as stack:
         playwright = stack.enter_context(api.sync_playwright())
         try:
-            found = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+            found = playwright.chromium.launch(executable_path=system, args=["--no-sandbox"])
         except api.Error as error:
             pytest.skip(f"no Chromium on this machine: {error}")
         stack.callback(found.close)

@@ -5,7 +5,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from conftest import one_line, pix2color
+from PIL import Image
+
+from pix2color import cli_web
+from pix2color.cli import cli
 
 _ASKED = '_pix2color_completion pix2color; echo "${COMPREPLY[@]}"'
 
@@ -31,11 +36,32 @@ def test_the_demo_replaces_no_page_of_somebody_else(pretrained, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["index.html"]
 
 
+@pytest.mark.parametrize(("broken", "code"), [(["b"], 3), (["a", "b"], 1)])
+def test_the_demo_tells_by_its_exit_code_that_photos_failed(
+    broken, code, write_photo, pretrained, tmp_path, monkeypatch
+):
+    for name in "ab":
+        photo = write_photo(f"samples/{name}.png", Image.new("L", (60, 40), 90))
+        if name in broken:
+            photo.write_bytes(photo.read_bytes()[:40])
+    monkeypatch.setattr(cli_web, "SAMPLES", tmp_path / "samples")
+    words = ["demo", "--model", str(pretrained), "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(cli, words)
+    assert result.exit_code == code, result.output
+    assert f"{2 - len(broken)} photos coloured, {len(broken)} failed" in result.output
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_is_for_the_shell(shell):
+def test_completion_is_for_the_shell(shell, tmp_path):
     result = pix2color("completion", shell)
     assert result.returncode == 0, result.stderr
-    assert "_PIX2COLOR_COMPLETE" in result.stdout
+    assert f"_PIX2COLOR_COMPLETE={shell}_complete" in result.stdout
+    if shutil.which(shell) is None:
+        pytest.skip(f"no {shell} on this machine to read the script")
+    script = tmp_path / "script"
+    script.write_text(result.stdout)
+    read = subprocess.run([shell, "-n", script], capture_output=True, text=True, timeout=60)
+    assert (read.returncode, read.stderr) == (0, "")
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="no bash on this machine")

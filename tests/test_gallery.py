@@ -1,17 +1,13 @@
 """The page with before and after, in a real browser where there is one."""
 
-import shutil
-import subprocess
-
 import numpy as np
 import pytest
+from conftest import opened
 from PIL import Image
 from skimage import data
 
 from pix2color.errors import UsageError
 from pix2color.gallery import check_place, write_gallery
-
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 @pytest.fixture
@@ -35,13 +31,10 @@ def test_the_page_needs_nothing_else(page):
     assert "https:" not in text
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
-def test_half_is_before_and_half_after(page, tmp_path):
+def test_half_is_before_and_half_after(browser, page, tmp_path):
     shot = tmp_path / "shot.png"
-    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--disable-sync"]
-    command += ["--no-first-run", "--disable-background-networking", "--window-size=500,700"]
-    command += [f"--user-data-dir={tmp_path / 'profile'}", f"--screenshot={shot}", page.as_uri()]
-    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    with opened(browser, page, width=500) as tab:
+        tab.screenshot(path=shot)
     pixels = np.asarray(Image.open(shot).convert("RGB")).astype(int)
     red = (pixels[..., 0] > 150) & (pixels[..., 1] < 80)
     columns = np.flatnonzero(red.sum(axis=0) > 100)

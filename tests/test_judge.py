@@ -67,6 +67,56 @@ def test_the_test_is_taken_saved_and_added_up(browser, page, tmp_path):
     assert [rate["fooled"] for rate in as_json] == [fooled["real"], fooled["l1"]]
 
 
+def focus(tab):
+    """What has the keyboard's focus, if that can be seen."""
+    ring, text = tab.evaluate("""() => {
+        const style = getComputedStyle(document.activeElement);
+        return [[style.outlineStyle, style.outlineWidth, style.outlineOffset],
+                document.activeElement.innerText];
+    }""")
+    assert ring == ["solid", "3px", "2px"], text
+    return text
+
+
+def test_it_is_taken_by_keyboard_alone(browser, page):
+    with opened(browser, page) as tab:
+        press = tab.keyboard.press
+        press("Tab")
+        assert focus(tab) == "Begin"
+        press("Enter")
+        assert focus(tab) == "Photo 1 of 8"  # and neither of the answers
+        press("Tab")
+        assert "Real" in focus(tab)
+        for count in range(1, 9):
+            tab.wait_for_selector("#real[aria-disabled=false]")
+            assert tab.get_by_role("status").inner_text() == f"Photo {count} of 8"
+            assert tab.get_attribute("#picture", "alt") == f"Photo {count} of 8"
+            press(["Enter", "ArrowRight"][count % 2])
+        assert focus(tab) == "How often each was taken for real"
+        assert tab.evaluate("answers.map(a => a.said)") == ["coloured", "real"] * 4
+        press("Tab")
+        assert focus(tab) == "Save answers"
+        press("Tab")
+        assert focus(tab) == "Once more"
+        tab.once("dialog", lambda asked: asked.accept())  # these answers are not saved
+        press("Enter")
+        assert focus(tab) == "Photo 1 of 8"
+
+
+def test_a_held_key_is_one_answer(browser, page):
+    with opened(browser, page) as tab:
+        tab.click("#begin")
+        tab.focus("#real")
+        for key in ("Enter", "ArrowRight"):
+            before = tab.evaluate("answers.length")
+            for _ in range(3):  # but the first, they are repetitions
+                tab.wait_for_selector("#real[aria-disabled=false]")
+                tab.keyboard.down(key)
+            tab.wait_for_selector("#real[aria-disabled=false]")
+            assert tab.evaluate("answers.length") == before + 1
+            tab.keyboard.up(key)
+
+
 def test_nobody_answers_what_they_have_not_seen(browser, page):
     with opened(browser, page) as tab:
         tab.click("#begin")
