@@ -207,7 +207,7 @@ def _predicted(colorizer: Colorizer, L: Tensor) -> Tensor:
 def _worn(truth: Tensor, given: str, *, seed: int) -> Tensor:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return worn(truth, tuple(EFFECTS) if given == _FILM else (given,))
+        return worn(truth, EFFECTS if given == _FILM else (given,))
 
 
 def _bytes(rgb: Tensor) -> Tensor:

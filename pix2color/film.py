@@ -71,15 +71,20 @@ def _developed(pixels: Tensor, film: FilmConfig, touched: Tensor) -> Tensor:
         name: (getattr(film, name) * touched[i] * torch.rand(len(pixels))).to(pixels.device)
         for i, name in enumerate(EFFECTS)
     }
-    light = _mixed(pixels, amounts.pop("mix"))
-    for name, amount in amounts.items():
+    light = mixed(pixels, amounts["mix"])
+    for name, effect in AGEING.items():
         if getattr(film, name):
-            light = EFFECTS[name](light, amount.view(-1, 1, 1, 1)).clamp(0, 1)
+            light = effect(light, amounts[name].view(-1, 1, 1, 1)).clamp(0, 1)
     return light * 2 - 1
 
 
-def _mixed(pixels: Tensor, amount: Tensor) -> Tensor:
-    """L in [0, 1] as a film of other sensitivity to red, green and blue would have it."""
+def mixed(pixels: Tensor, amount: Tensor) -> Tensor:
+    """L (N, 1, H, W) in [0, 1] as films of other sensitivity to red, green and blue have it.
+
+    Args:
+        pixels: as for ``seen_on_film``.
+        amount: (N,), 0 for that of L itself to 1 for any other.
+    """
     own = torch.tensor(color.LUMINANCE, device=pixels.device)
     other = torch.rand(len(pixels), 3).clamp(min=1e-6).log()  # a flat Dirichlet distribution
     other = (other / other.sum(1, keepdim=True)).to(pixels.device)
@@ -149,8 +154,7 @@ def _compressed(light: Tensor, amount: Tensor) -> Tensor:
     return torch.where(amount > 0, back[..., :height, :width], light)
 
 
-EFFECTS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "mix": _mixed,
+AGEING: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "blur": _blurred,
     "vignette": _vignetted,
     "tone": _toned,
@@ -158,4 +162,8 @@ EFFECTS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "fade": _faded,
     "jpeg": _compressed,
 }
-"""Of ``FilmConfig``, in the order in which they befall a photo."""
+"""What befalls a photo once it is taken, in that order: from L in [0, 1] (N, 1, H, W) and the
+amounts (N, 1, 1, 1) in [0, 1] to L."""
+
+EFFECTS = ("mix", *AGEING)
+"""All, by their names in ``FilmConfig``."""

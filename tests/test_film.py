@@ -14,7 +14,7 @@ from pix2color import color, film
 from pix2color.cli import evaluate
 from pix2color.config import FilmConfig
 from pix2color.evaluate import GIVEN
-from pix2color.film import EFFECTS, seen_on_film, worn
+from pix2color.film import AGEING, EFFECTS, mixed, seen_on_film, worn
 
 SIZE = 96
 
@@ -46,9 +46,8 @@ def test_the_effects_are_those_of_the_recipe_and_of_the_command_line():
 @pytest.mark.parametrize("name", EFFECTS)
 def test_no_amount_is_no_effect_and_the_full_amount_is_seen(name, pixels, light):
     torch.manual_seed(0)
-    given = pixels if name == "mix" else light
     none, full = (
-        EFFECTS[name](given, a.flatten() if name == "mix" else a)
+        mixed(pixels, a.flatten()) if name == "mix" else AGEING[name](light, a)
         for a in (amounts(0, 0, 0, 0), amounts(1, 1, 1, 1))
     )
     assert torch.allclose(none, light, atol=1e-3)
@@ -117,7 +116,7 @@ def test_blocks_are_those_of_a_jpeg_file(light):
 
 def test_a_side_that_is_no_multiple_of_eight_keeps_its_size():
     pixels = torch.randint(0, 256, (2, 3, 37, 50), dtype=torch.uint8)
-    assert worn(pixels, tuple(EFFECTS)).shape == (2, 1, 37, 50)
+    assert worn(pixels, EFFECTS).shape == (2, 1, 37, 50)
 
 
 def test_tones_keep_their_order_and_fading_narrows_them(light):
