@@ -81,6 +81,6 @@ def test_sepia_and_faded_photos_get_the_colours_of_clean_ones(default, name):
     faded = 60 + values * 0.6
     wanted = lab(default.colorize(clean))[:, 1:]
     strength = wanted.norm(dim=1).mean()
-    for worn in (sepia, faded):
+    for worn, most in ((sepia, 0.15), (faded, 0.5)):
         found = lab(default.colorize(Image.fromarray(worn.astype(np.uint8))))[:, 1:]
-        assert (found - wanted).norm(dim=1).mean() < 0.6 * strength
+        assert (found - wanted).norm(dim=1).mean() < most * strength
