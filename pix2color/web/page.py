@@ -13,6 +13,7 @@ from pix2color.look import MAX_TEMPERATURE
 from pix2color.web import markup
 from pix2color.web.routes import add_routes
 from pix2color.web.studio import Studio
+from pix2color.web.visits import RENDER_SIZES
 
 _MOST_PAGES = 200  # at work at the same time
 
@@ -56,7 +57,8 @@ def _page(studio: Studio) -> gradio.Blocks:
             temperature = gradio.Slider(
                 *(-MAX_TEMPERATURE, MAX_TEMPERATURE, 0), step=5, label="Temperature, cool to warm"
             )
-            own = studio.colorizer.render_size  # within the slider, or touching it would change it
+            # Within the slider, or touching it would change it.
+            own = min(studio.colorizer.render_size, RENDER_SIZES[1])
             render_size = gradio.Slider(
                 *(min(64, own), max(512, own), own),
                 step=16,

@@ -24,7 +24,7 @@ from pix2color.web.uploads import Uploads, tame
 WAITING, AT_WORK, COLOURED, FAILED = "waiting", "at work", "coloured", "failed"
 MOST_PHOTOS = 100
 _MOST_VISITS = 200
-_RENDER_SIZES = (32, 1024)  # what a large one takes is memory that others need, too
+RENDER_SIZES = (32, 1024)  # what a large one takes is memory that others need, too
 _IDLE_SECONDS = 3600
 _SECONDS_BETWEEN_LOOKS = 60
 _PREFIX = "pix2color-serve-"
@@ -51,7 +51,7 @@ class Wishes:
         for name, value, low, high in (
             ("saturation", self.look.saturation, 0, MAX_SATURATION),
             ("temperature", self.look.temperature, -MAX_TEMPERATURE, MAX_TEMPERATURE),
-            ("render_size", self.render_size, *_RENDER_SIZES),
+            ("render_size", self.render_size, *RENDER_SIZES),
         ):
             if value is not None and not low <= value <= high:
                 raise UsageError(f"{name}: {value:g} is not within {low:g} to {high:g}")
