@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from command_line import pix2color
 from PIL import Image
+from serving import served
 from skimage import data
 
 ROOT = Path(__file__).parent.parent
@@ -134,3 +135,29 @@ def write_photo(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("serve")
+
+
+@pytest.fixture(scope="module")
+def server(pretrained, place):
+    with served(pretrained, place / "temporary") as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def gray(tmp_path_factory) -> Path:
+    """A gray photo, and what the command line makes of it in the folder ``colour`` beside it."""
+    path = tmp_path_factory.mktemp("gray") / "Großmutter 1932.jpg"
+    Image.fromarray(data.astronaut()).convert("L").resize((300, 300)).save(path, quality=95)
+    return path
+
+
+@pytest.fixture(scope="module")
+def by_command(gray, pretrained) -> bytes:
+    out = gray.with_name("colour")
+    assert pix2color("colorize", gray, "--model", pretrained, "--out", out).returncode == 0
+    return (out / gray.name).read_bytes()

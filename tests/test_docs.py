@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, pix2color, settings
 from PIL import Image
+from serving import served
 from skimage import data
 
 MARKDOWN = sorted(
@@ -140,8 +141,6 @@ def test_programs_are_answered_as_the_page_says(home, pretrained):
     pytest.importorskip("requests")
     if shutil.which("curl") is None:
         pytest.skip("no curl on this machine")
-    from test_web import served
-
     with served(pretrained, home / "temporary") as address:
         for language, text in to_run(SERVER):
             here = re.sub(r"http://[\w.]+:7860", address.rstrip("/"), text)
