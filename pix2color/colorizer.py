@@ -32,6 +32,9 @@ _PAD = 16  # sides of what the network sees are multiples of this, so that photo
 # From this on: torch 2.13 reads memory that nobody wrote in some bf16 convolutions of width 2.
 _LEAST_SIDE = 64
 _MOST_SEEN = 2_000_000  # pixels that the network is shown, of long strips
+_FADED_BLACK, _FADED_WHITE = 30, 226  # gray levels, L* of 11 and 90
+_FRESH = (17, 241)  # L* of 5 and 95
+_LEAST_CONTRAST = 40  # more would be made of noise
 _AS_PREDICTED = Look()
 
 Source = Path | str | Image.Image | np.ndarray
@@ -210,8 +213,9 @@ class Colorizer:
                 for prepared, (h, w) in zip(batch, sides, strict=True)
             ]
         )
+        fresh = np.stack([_unfaded(picture) for picture in seen])
         try:
-            ab = self._predict(torch.from_numpy(color.lightness(seen))[:, None])
+            ab = self._predict(torch.from_numpy(color.lightness(fresh))[:, None])
         except (RuntimeError, MemoryError) as error:
             if not _is_out_of_memory(error):
                 raise
@@ -270,6 +274,20 @@ def _device(name: str) -> str:
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise UsageError(f"device {name}: not here ({str(error).splitlines()[0]})") from error
     return name
+
+
+def _unfaded(gray: np.ndarray) -> np.ndarray:
+    """A faded picture, uint8 (h, w), as contrasty as a fresh one; any other as it is.
+
+    So that a faded print gets the colours of a fresh one. Where either black or white is there, low
+    contrast may well be the scene's own.
+    """
+    black, white = np.percentile(gray, (0.5, 99.5))
+    if black < _FADED_BLACK or white > _FADED_WHITE:
+        return gray
+    shares = (np.arange(256) - black) / max(white - black, _LEAST_CONTRAST)
+    low, high = _FRESH
+    return (low + (high - low) * shares).clip(0, 255).round().astype(np.uint8)[gray]
 
 
 def _padded(side: int) -> int:
