@@ -31,7 +31,7 @@ def gray(pixels: np.ndarray) -> Image.Image:
 def test_it_is_small_and_says_what_it_is(default):
     assert DEFAULT_MODEL.stat().st_size <= 30e6
     assert default.info.architecture == "unet-resnet18"
-    assert "licence" in default.info.card
+    assert default.info.card == (ROOT / "docs" / "model-card.md").read_text("utf-8")
     recipe = default.info.recipe
     made_by = yaml.safe_load((ROOT / "configs" / f"{recipe['name']}.yaml").read_text("utf-8"))
     assert recipe["task"] == made_by["task"]
@@ -81,6 +81,6 @@ def test_sepia_and_faded_photos_get_the_colours_of_clean_ones(default, name):
     faded = 60 + values * 0.6
     wanted = lab(default.colorize(clean))[:, 1:]
     strength = wanted.norm(dim=1).mean()
-    for worn, most in ((sepia, 0.15), (faded, 0.5)):
+    for worn, most in ((sepia, 0.15), (faded, 0.3)):
         found = lab(default.colorize(Image.fromarray(worn.astype(np.uint8))))[:, 1:]
         assert (found - wanted).norm(dim=1).mean() < most * strength

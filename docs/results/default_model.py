@@ -1,8 +1,9 @@
-"""Training curves and samples of the model that comes with pix2color, from its two stages' runs.
+"""Training curves and samples of the model that comes with pix2color, from its runs.
 
-    python docs/results/default_model.py runs/default-l1 runs/default-gan docs/results/default
+    python docs/results/default_model.py runs/default-l1 runs/default-l1-longer runs/default-gan \
+        docs/results/default
 
-`curves.png`: validation of both stages, one after the other. `samples.jpg`: photographs that ship
+`curves.png`: validation of all stages, one after the other. `samples.jpg`: photographs that ship
 inside scikit-image, none of which it has been trained on: gray, after each stage, truth.
 """
 
@@ -24,7 +25,7 @@ CURVES = {
     "val/delta_e": "ΔE00",
     "val/colorfulness_ratio": "colourfulness ratio",
 }
-SIDE, GAP, LABEL = 240, 6, 80
+SIDE, GAP, LABEL = 220, 6, 130
 
 
 def validations(run: Path) -> list[dict[str, float]]:
