@@ -48,6 +48,19 @@ class TestNetworkInput:
         prepared = colorizer.prepare(photo_of(np.zeros((60, 60_000), np.uint8)))
         assert prepared.seen.size < 2.1e6
 
+    def test_a_faded_photo_is_seen_as_contrasty_as_a_fresh_one_and_fog_as_it_is(self):
+        camera = data.camera().astype(float)
+        seen = []
+        colorizer = Colorizer(lambda L: seen.append(L) or waves(L), INFO)
+        for black, white in ((60, 213), (100, 255), (0, 200)):
+            print_of_it = black + camera / 255 * (white - black)
+            colorizer.colorize(Image.fromarray(print_of_it.round().astype(np.uint8)))
+        faded, fog, dusk = ((L[0] + 1) * 50 for L in seen)
+        assert faded.min() < 6
+        assert faded.max() > 90
+        assert fog.min() > 35
+        assert dusk.max() < 85
+
     def test_padding_is_cut_off_again(self):
         sizes = []
 
