@@ -4,14 +4,16 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 DEMO := demo
+PHOTOS ?= photos
 
-.PHONY: help demo test lint bench docs clean
+.PHONY: help demo test lint bench model docs clean
 
 help:
 	@echo "make demo   colour some photos, and train briefly"
 	@echo "make test   linters and tests"
 	@echo "make lint   linters alone"
 	@echo "make bench  speed of training and colouring, as ratios to references"
+	@echo "make model  the shipped model again, in hours; PHOTOS=folder has train/ and val/"
 	@echo "make docs   the documentation as a site, in site/"
 	@echo "make clean  remove what demo made"
 
@@ -47,6 +49,16 @@ lint: $(READY)
 bench: $(READY)
 	$(BIN)/python benchmarks/train_step.py
 	$(BIN)/python benchmarks/colorize.py
+
+model: $(READY)
+	$(BIN)/pix2color pretrain --config configs/default-l1.yaml \
+	    --data $(PHOTOS)/train --val $(PHOTOS)/val
+	$(BIN)/pix2color pretrain --config configs/default-l1-longer.yaml --init runs/default-l1 \
+	    --data $(PHOTOS)/train --val $(PHOTOS)/val
+	$(BIN)/pix2color train-gan --config configs/default-gan.yaml --init runs/default-l1-longer \
+	    --select --data $(PHOTOS)/train --val $(PHOTOS)/val
+	$(BIN)/pix2color export --format safetensors --model runs/default-gan \
+	    --card docs/model-card.md --out runs/default.safetensors
 
 docs: $(READY)
 	$(BIN)/python docs/reference.py

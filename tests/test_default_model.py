@@ -1,6 +1,7 @@
 """The model that comes along: there, small enough, and good at what it is for."""
 
 import json
+import subprocess
 
 import numpy as np
 import pytest
@@ -37,6 +38,14 @@ def test_it_is_small_and_says_what_it_is(default):
     assert recipe["task"] == made_by["task"]
     assert recipe["losses"] == made_by["losses"]
     assert "/" not in json.dumps(recipe), "places of the machine that made it"
+
+
+def test_make_trains_it_as_the_recipe_says():
+    page = (ROOT / "docs" / "results" / "recipe.md").read_text("utf-8")
+    told = page.split("```sh\n")[1].split("```")[0].replace("\\\n", "").split()
+    make = ["make", "--dry-run", "model", "BIN=bin", "READY=Makefile", "PHOTOS=PHOTOS"]
+    done = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.replace("bin/", "").replace("\\\n", "").split() == told
 
 
 def test_it_is_used_without_being_named(tmp_path):
