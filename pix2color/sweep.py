@@ -33,6 +33,7 @@ from pix2color.training.parts import absolute, photos_of
 
 try:
     import optuna
+    from filelock import FileLock
     from optuna.distributions import (
         BaseDistribution,
         CategoricalDistribution,
@@ -46,7 +47,7 @@ except ImportError as error:
         "sweep needs an extra; install it with: pip install 'pix2color[sweep]'"
     ) from error
 
-_DATABASE = "sweep.db"
+_DATABASE, _LOCK = "sweep.db", "sweep.lock"
 _OWNER, _NAME, _ERROR = "owner", "name", "error"
 _ASKING = timedelta(seconds=30)
 _NAME_LENGTH = 120
@@ -193,7 +194,9 @@ def _next(plan: Sweep, study: optuna.Study, begun: int) -> Trial | None:
         waiting = any(trial.state == TrialState.WAITING for trial in trials)
         if len(combinations) == most and not waiting:
             study.enqueue_trial(missing[0])
-        trial = study.ask({axis.key: _distribution(axis) for axis in plan.over})
+        # On SQLite Optuna gives two who ask at once the same waiting trial.
+        with FileLock(plan.out / _LOCK):
+            trial = study.ask({axis.key: _distribution(axis) for axis in plan.over})
         trial.set_user_attr(_OWNER, [socket.gethostname(), os.getpid()])
         # Others may have asked at the same time: who came first goes first.
         taken = _taken(_before(study, trial), begun)

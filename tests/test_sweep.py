@@ -163,6 +163,36 @@ def test_two_workers_share_a_sweep_and_one_that_is_killed_loses_nothing(photos, 
     ]
 
 
+ASKS = """
+import sys
+import optuna
+from pathlib import Path
+from pix2color import sweep
+from pix2color.axes import Axis
+out = Path(sys.argv[1])
+over = (Axis.parsed("optimizer.lr=0.0001..0.9"),)
+plan = sweep.Sweep(None, (), {}, over, "psnr", 60, None, out)
+study = optuna.load_study(study_name="shared", storage=f"sqlite:///{out / 'sweep.db'}")
+sys.stdin.readline()
+while trial := sweep._next(plan, study, 0):
+    print(trial.number)
+"""
+
+
+def test_no_two_workers_get_the_same_waiting_trial(tmp_path):
+    study = optuna.create_study(study_name="shared", storage=f"sqlite:///{tmp_path / 'sweep.db'}")
+    for i in range(60):
+        study.enqueue_trial({"optimizer.lr": (i + 1) / 100})
+    command = [sys.executable, "-c", ASKS, str(tmp_path)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    workers = [subprocess.Popen(command, **pipes) for _ in range(3)]
+    for worker in workers:
+        worker.stdin.write("\n")
+        worker.stdin.flush()
+    told = [worker.communicate(timeout=240)[0].split() for worker in workers]
+    assert sorted(int(number) for numbers in told for number in numbers) == list(range(60))
+
+
 class TestTwoAtOnce:
     """What other processes do between a look at the database and the next."""
 
