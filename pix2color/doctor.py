@@ -38,7 +38,7 @@ EXTRAS = {
     "onnx": ("onnx", "onnxscript", "onnxruntime"),
     "perceptual": ("torchmetrics", "torch-fidelity"),
     "shards": ("webdataset",),
-    "sweep": ("optuna",),
+    "sweep": ("filelock", "optuna"),
     "web": ("gradio",),
 }
 _CODECS = {"JPEG": "jpg", "PNG": "zlib", "WebP": "webp", "AVIF": "avif", "TIFF": "libtiff"}
