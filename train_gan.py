@@ -12,7 +12,7 @@ The generator's BatchNorm statistics stay as pretrained unless ``--set freeze_ba
 import sys
 
 try:
-    from pix2color.cli import cli
+    from pix2color.cli.main import cli
 except ModuleNotFoundError as error:
     sys.exit(f"error: {error.name} is not installed; run: pip install .")
 

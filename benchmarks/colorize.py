@@ -32,14 +32,15 @@ from PIL import Image
 from skimage import color as sk_color
 from skimage import data
 
-from pix2color import Colorizer, color
-from pix2color.colorizer import BATCH
-from pix2color.jobs import COLOURED, Job
-from pix2color.models import build_generator
-from pix2color.models.files import ModelInfo, save_model
-from pix2color.photo import DEFAULT_QUALITY
-from pix2color.pipeline import cores
-from pix2color.plan import Order
+from pix2color import Colorizer
+from pix2color.color.lab import lightness, rgb_to_lab
+from pix2color.imaging.io import DEFAULT_QUALITY
+from pix2color.inference.colorizer import BATCH
+from pix2color.inference.folder_job import COLOURED, Job
+from pix2color.inference.plan import Order
+from pix2color.models.model_file import ModelInfo, save_model
+from pix2color.models.registry import build_generator
+from pix2color.processes import cores
 
 SIZES = {"1 MP": (1_000_000, 100), "12 MP": (12_000_000, 20)}
 INCLUDED = ("astronaut", "chelsea", "coffee", "rocket", "camera")
@@ -141,9 +142,9 @@ def fidelity(photos: Path, out: Path, colorizer: Colorizer) -> tuple[float, floa
     moved = []
     for file in sorted(photos.iterdir())[::7]:
         pixels = torch.from_numpy(np.array(colorizer.colorize(file))).permute(2, 0, 1)[None]
-        L = (color.lightness(np.asarray(Image.open(file))) + 1) * 50
+        L = (lightness(np.asarray(Image.open(file))) + 1) * 50
         for top in range(0, L.shape[0], 512):
-            made = color.rgb_to_lab(pixels[:, :, top : top + 512])[0, 0].numpy()
+            made = rgb_to_lab(pixels[:, :, top : top + 512])[0, 0].numpy()
             moved.append(np.abs(made - L[top : top + 512]).ravel())
     all_moved = np.concatenate(moved)
     return float(all_moved.mean()), float(np.quantile(all_moved, 0.999))

@@ -33,12 +33,12 @@ from skimage import data
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from pix2color.config import DataConfig
-from pix2color.data.loader import EpochOrder, TrainingPhotos, default_workers, training_batches
-from pix2color.data.photos import Photo, collect
+from pix2color.config.load import load_recipe
+from pix2color.config.schema import DataConfig
+from pix2color.data.batches import EpochOrder, TrainingPhotos, default_workers, endless_batches
 from pix2color.data.prepare import Preparation, prepare
-from pix2color.models import build_generator
-from pix2color.recipes import load_recipe
+from pix2color.data.sources import Photo, collect
+from pix2color.models.registry import build_generator
 from pix2color.training.engine import Budget, Engine, make_accelerator
 from pix2color.training.run import build_task
 
@@ -81,7 +81,7 @@ def make_photos(folder: Path) -> None:
 
 def ours(photos: list[Photo], config: DataConfig, workers: int) -> Iterator[object]:
     order = EpochOrder(len(photos), config.batch_size, seed=0)
-    return training_batches(
+    return endless_batches(
         TrainingPhotos(photos, config, 0), order, workers=workers, pin_memory=False
     )
 

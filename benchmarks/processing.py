@@ -19,10 +19,11 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from pix2color import Colorizer, Look, Mood, color, metrics
-from pix2color.data.photos import collect, protocol_square
+from pix2color import Colorizer, Look, Mood, metrics
+from pix2color.color.lab import AB_SCALE, gray_of, l_ab_to_rgb, lightness, rgb_to_l_ab, rgb_to_lab
+from pix2color.data.sources import collect, protocol_square
 from pix2color.errors import ImageError
-from pix2color.photo import from_picture
+from pix2color.imaging.grayscale import gray_photo
 
 HEADINGS = ("PSNR", "ΔE00", "colourfulness", "ab-JS", "wash-out", "|ΔL*|", "99.9 %")
 
@@ -55,12 +56,12 @@ def row(truths: list[np.ndarray], make: Callable[[np.ndarray], Tensor]) -> list[
     scores: list[dict[str, float]] = []
     pooled, moved = metrics.PooledScores(), []
     for truth in truths:
-        gray = color.gray_of(truth)
+        gray = gray_of(truth)
         made, rgb = make(gray), tensor(truth)
-        lab = color.rgb_to_lab(made)
+        lab = rgb_to_lab(made)
         scores.append({k: v.item() for k, v in metrics.picture_scores(made, rgb).items()})
-        pooled.add(lab, color.rgb_to_lab(rgb))
-        moved.append((lab[0, 0].numpy() - (color.lightness(gray) + 1) * 50).ravel())
+        pooled.add(lab, rgb_to_lab(rgb))
+        moved.append((lab[0, 0].numpy() - (lightness(gray) + 1) * 50).ravel())
     away = np.abs(np.concatenate(moved))
     mean = {name: float(np.mean([s[name] for s in scores])) for name in scores[0]}
     ratio = mean["colorfulness"] / mean["true_colorfulness"]
@@ -77,15 +78,15 @@ def rows(model: Path, truths: list[np.ndarray]) -> dict[str, Callable[[np.ndarra
 
     def exactly(gamut: str) -> Callable[[np.ndarray], Tensor]:
         def make(gray: np.ndarray) -> Tensor:
-            L = torch.from_numpy(color.lightness(gray))[None, None]
-            return color.decode(L, plain.predict_ab(L), gamut=gamut)
+            L = torch.from_numpy(lightness(gray))[None, None]
+            return l_ab_to_rgb(L, plain.predict_ab(L), gamut=gamut)
 
         return make
 
     def as_luma(gray: np.ndarray) -> Tensor:
         """8-bit gray taken for L* itself, a common mistake."""
         L = torch.from_numpy(gray)[None, None] / 127.5 - 1
-        return color.decode(L, plain.predict_ab(L))
+        return l_ab_to_rgb(L, plain.predict_ab(L))
 
     mood = Mood.of(torch.from_numpy(np.concatenate(truths[:16])).permute(2, 0, 1)[None])
     made = {
@@ -100,7 +101,7 @@ def rows(model: Path, truths: list[np.ndarray]) -> dict[str, Callable[[np.ndarra
         "--temperature 20": with_look(Look(temperature=20)),
         "--like (mood of 16 of the photos)": with_look(Look(like=mood)),
         "sepia, read by its luminance": lambda gray: tensor(
-            _regrayed(plain, from_picture(sepia(gray)).gray, gray)
+            _regrayed(plain, gray_photo(sepia(gray)).gray, gray)
         ),
     }
     for size in (96, 128, 160, 192, 256):
@@ -112,8 +113,8 @@ def rows(model: Path, truths: list[np.ndarray]) -> dict[str, Callable[[np.ndarra
 
 def _regrayed(colorizer: Colorizer, toned: np.ndarray, gray: np.ndarray) -> np.ndarray:
     """Colours predicted from the toned photo, on the clean one, so that only colours differ."""
-    seen = colorizer.prepare(from_picture(Image.fromarray(toned)))
-    clean = colorizer.prepare(from_picture(Image.fromarray(gray)))
+    seen = colorizer.prepare(gray_photo(Image.fromarray(toned)))
+    clean = colorizer.prepare(gray_photo(Image.fromarray(gray)))
     return np.array(colorizer.finish(clean, colorizer.predict([seen])[0]).to_picture())
 
 
@@ -143,7 +144,7 @@ def edges(model: Path, truths: list[np.ndarray]) -> None:
     colorizer = Colorizer.load(model)
     errors: dict[str, list[float]] = {}
     for truth in truths:
-        L, ab = color.encode(tensor(truth))
+        L, ab = rgb_to_l_ab(tensor(truth))
         size = [side // 4 for side in L.shape[2:]]
         low, low_ab = (F.interpolate(x, size, mode="bilinear", antialias=True) for x in (L, ab))
         step = F.pad(ab.diff(dim=3), (0, 1)).square() + F.pad(ab.diff(dim=2), (0, 0, 0, 1)).square()
@@ -152,7 +153,7 @@ def edges(model: Path, truths: list[np.ndarray]) -> None:
         predicted = colorizer.network(low)
         for what, start in (("the true ab", low_ab), ("predicted ab", predicted)):
             for how in (bilinear, joint_bilateral):
-                away = (how(low, start, L) - ab)[0].norm(dim=0)[mask].mean() * color.AB_SCALE
+                away = (how(low, start, L) - ab)[0].norm(dim=0)[mask].mean() * AB_SCALE
                 errors.setdefault(f"{what}, {how.__name__}", []).append(away.item())
     print("\nab at 64 pixels enlarged to 256: mean distance from the truth at edges")
     for name, away in errors.items():

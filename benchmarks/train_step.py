@@ -28,8 +28,8 @@ from typing import Any, NamedTuple
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from pix2color.models import build_generator
-from pix2color.recipes import load_recipe
+from pix2color.config.load import load_recipe
+from pix2color.models.registry import build_generator
 from pix2color.training.engine import Budget, Engine, make_accelerator
 from pix2color.training.run import build_task
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import click
 
-from pix2color.cli import cli
-from pix2color.config import GanRecipe, PretrainRecipe, Section
+from pix2color.cli.main import cli
+from pix2color.config.schema import GanRecipe, PretrainRecipe, Section
 
 DOCS = Path(__file__).parent
 WIDTH = 88  # columns of a terminal

@@ -5,17 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pix2color.colorizer import Colorizer
-    from pix2color.look import Look, Mood
+    from pix2color.inference.adjust import Look, Mood
+    from pix2color.inference.colorizer import Colorizer
 
 __version__ = "0.1.0"
 __all__ = ["Colorizer", "Look", "Mood"]
 
-_HOMES = {"Colorizer": "colorizer", "Look": "look", "Mood": "look"}
+_HOMES = {
+    "Colorizer": "inference.colorizer",
+    "Look": "inference.adjust",
+    "Mood": "inference.adjust",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """The public names on demand: importing the package must not import torch."""
+    """Import a public name on demand: importing the package must not import torch."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

@@ -1,5 +1,5 @@
 """``python -m pix2color`` and ``torchrun -m pix2color``."""
 
-from pix2color.cli import main
+from pix2color.cli.main import main
 
 main()

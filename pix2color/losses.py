@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pix2color import metrics
-from pix2color.color import AB_SCALE
+from pix2color.color.lab import AB_SCALE
 
 _DIRECTIONS = 8  # half a turn; the other half has the same distances
 
@@ -78,7 +78,7 @@ def statistics(prediction: Tensor, truth: Tensor) -> Tensor:
         return (projected(prediction) - projected(truth)).abs().mean()
 
 
-FIDELITY: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+RECONSTRUCTION: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "l1": l1,
     "mse": mse,
     "smooth_l1": smooth_l1,

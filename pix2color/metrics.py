@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pix2color.color import AB_SCALE, rgb_to_lab
+from pix2color.color.lab import AB_SCALE, rgb_to_lab
 
 AUC_THRESHOLDS = 150
 _HISTOGRAM_BINS = 22

@@ -12,7 +12,7 @@ BatchNorm normalises by each process's own pictures; the statistics kept are the
 import sys
 
 try:
-    from pix2color.cli import cli
+    from pix2color.cli.main import cli
 except ModuleNotFoundError as error:
     sys.exit(f"error: {error.name} is not installed; run: pip install .")
 

@@ -15,7 +15,9 @@ import tempfile
 from pathlib import Path
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["pix2color.cli", "pix2color.colorizer", "pix2color.training.run"])
+_FORKS.set_forkserver_preload(
+    ["pix2color.cli.main", "pix2color.inference.colorizer", "pix2color.training.run"]
+)
 _READ_AT_THE_START = {"PYTHONPATH", "CXX"}  # by Python and by torch, when they are imported
 _TIMEOUT = 300
 
@@ -40,7 +42,7 @@ def pix2color(*words: object, cwd: Path | None = None) -> subprocess.CompletedPr
 
 
 def _run(words: list[str], cwd: str, environment: dict[str, str], out: str, err: str) -> None:
-    from pix2color.cli import main
+    from pix2color.cli.main import main
 
     for stream, path in ((0, os.devnull), (1, out), (2, err)):
         file = os.open(path, os.O_RDWR | os.O_CREAT)

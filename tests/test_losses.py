@@ -8,11 +8,11 @@ from scipy.stats import wasserstein_distance
 from skimage import data
 from skimage.metrics import structural_similarity
 
-from pix2color.color import AB_SCALE, encode
+from pix2color.color.lab import AB_SCALE, rgb_to_l_ab
 from pix2color.errors import ModelError
-from pix2color.losses import ADVERSARIAL, FIDELITY, l1
+from pix2color.losses import ADVERSARIAL, RECONSTRUCTION, l1
 from pix2color.metrics import rarity_weights
-from pix2color.models.encoder import resnet18
+from pix2color.models.encoders import resnet18
 from pix2color.models.features import FeatureDistance
 
 LOGITS = torch.tensor([[-2.0, 0.5], [0.0, 3.0]])
@@ -26,27 +26,27 @@ def test_l1_is_float32_whatever_comes_in():
 
 def photo() -> tuple[torch.Tensor, torch.Tensor]:
     rgb = torch.from_numpy(data.astronaut()[:64, 200:264].copy()).permute(2, 0, 1)[None]
-    return encode(rgb)
+    return rgb_to_l_ab(rgb)
 
 
-@pytest.mark.parametrize("name", FIDELITY)
+@pytest.mark.parametrize("name", RECONSTRUCTION)
 def test_every_loss_is_nothing_for_the_truth_and_pulls_towards_it(name):
     _, truth = photo()
-    assert FIDELITY[name](truth, truth).item() == pytest.approx(0, abs=1e-6)
+    assert RECONSTRUCTION[name](truth, truth).item() == pytest.approx(0, abs=1e-6)
     prediction = torch.zeros_like(truth, requires_grad=True)
-    loss = FIDELITY[name](prediction, truth)
+    loss = RECONSTRUCTION[name](prediction, truth)
     (slope,) = torch.autograd.grad(loss, prediction)
-    assert FIDELITY[name](prediction - 0.1 * slope / slope.norm(), truth) < loss
-    assert FIDELITY[name](prediction.bfloat16(), truth).dtype == torch.float32
+    assert RECONSTRUCTION[name](prediction - 0.1 * slope / slope.norm(), truth) < loss
+    assert RECONSTRUCTION[name](prediction.bfloat16(), truth).dtype == torch.float32
 
 
 def test_losses_by_hand():
     prediction, truth = torch.zeros(1, 2, 2, 2), torch.zeros(1, 2, 2, 2)
     prediction[0, 0, 0, 0], prediction[0, 1, 1, 1] = 0.4, -0.05
-    assert FIDELITY["mse"](prediction, truth).item() == pytest.approx((0.16 + 0.0025) / 8)
+    assert RECONSTRUCTION["mse"](prediction, truth).item() == pytest.approx((0.16 + 0.0025) / 8)
     smooth = (0.4 - 0.05) + 0.5 * 0.0025 / 0.1  # absolute above 0.1, squared below
-    assert FIDELITY["smooth_l1"](prediction, truth).item() == pytest.approx(smooth / 8)
-    assert FIDELITY["gradient"](prediction, truth).item() == pytest.approx((0.45 + 0.45) / 4)
+    assert RECONSTRUCTION["smooth_l1"](prediction, truth).item() == pytest.approx(smooth / 8)
+    assert RECONSTRUCTION["gradient"](prediction, truth).item() == pytest.approx((0.45 + 0.45) / 4)
 
 
 def test_ssim_is_scikit_images():
@@ -55,7 +55,7 @@ def test_ssim_is_scikit_images():
     pair = [((ab[0] + 1) / 2).double().numpy() for ab in (other, truth)]
     options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
     expected = structural_similarity(*pair, channel_axis=0, data_range=1, **options)
-    assert FIDELITY["ssim"](other, truth).item() == pytest.approx(1 - expected, abs=1e-4)
+    assert RECONSTRUCTION["ssim"](other, truth).item() == pytest.approx(1 - expected, abs=1e-4)
 
 
 def test_rarity_weighs_errors_at_rare_colours_more():
@@ -66,12 +66,12 @@ def test_rarity_weighs_errors_at_rare_colours_more():
     at_gray, at_red = truth.clone(), truth.clone()
     at_gray[..., 19, 0] += 0.1
     at_red[..., 0, 0] += 0.1
-    assert FIDELITY["rarity"](at_red, truth) > 5 * FIDELITY["rarity"](at_gray, truth)
+    assert RECONSTRUCTION["rarity"](at_red, truth) > 5 * RECONSTRUCTION["rarity"](at_gray, truth)
 
 
 def test_statistics_are_of_all_pixels_wherever_they_are():
     _, truth = photo()
-    statistics = FIDELITY["statistics"]
+    statistics = RECONSTRUCTION["statistics"]
     moved = truth.roll((8, 20), (2, 3)).flip(3).roll(1, 3)  # the same pixels are looked at
     assert statistics(moved, truth).item() == pytest.approx(0, abs=1e-6)
     assert l1(moved, truth) > 0.01

@@ -8,7 +8,8 @@ from scipy.stats import wasserstein_distance
 from skimage import color as reference_color
 from skimage import metrics as reference
 
-from pix2color import color, metrics
+from pix2color import metrics
+from pix2color.color.lab import rgb_to_lab
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +45,9 @@ def test_ssim_equals_scikit_image(pair):
 
 @pytest.mark.parametrize("other", ["photo", "gray", "itself", "noise"])
 def test_ciede2000_equals_scikit_image(pair, other):
-    a = color.rgb_to_lab(pair[0])
+    a = rgb_to_lab(pair[0])
     b = {
-        "photo": color.rgb_to_lab(pair[1]),
+        "photo": rgb_to_lab(pair[1]),
         "gray": a * torch.tensor([1.0, 0, 0]).view(1, 3, 1, 1),
         "itself": a,
         "noise": torch.rand(a.shape, generator=torch.Generator().manual_seed(0)) * 160 - 60,
@@ -56,7 +57,7 @@ def test_ciede2000_equals_scikit_image(pair, other):
 
 
 def test_ab_psnr_is_that_of_ab_over_220(pair):
-    a, b = (color.rgb_to_lab(p) for p in pair)
+    a, b = (rgb_to_lab(p) for p in pair)
     expected = reference.peak_signal_noise_ratio(
         picture(a)[..., 1:], picture(b)[..., 1:], data_range=220
     )
@@ -93,7 +94,7 @@ def test_gradients_are_finite_even_for_equal_pictures(pair):
         measure(x, pair[1]).sum().backward()
         assert x.grad.isfinite().all()
         assert x.grad.abs().sum() > 0
-    truth = color.rgb_to_lab(pair[0])
+    truth = rgb_to_lab(pair[0])
     for start in (truth, truth * torch.tensor([1.0, 0, 0]).view(1, 3, 1, 1)):
         x = start.clone().requires_grad_()
         metrics.ciede2000(x, truth).mean().backward()
@@ -102,7 +103,7 @@ def test_gradients_are_finite_even_for_equal_pictures(pair):
 
 @pytest.fixture(scope="module")
 def labs(pair):
-    return tuple(color.rgb_to_lab(p) for p in pair)
+    return tuple(rgb_to_lab(p) for p in pair)
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,10 @@ and the factor of ab.
 import argparse
 from pathlib import Path
 
-from pix2color.colorizer import Colorizer, torch_network
-from pix2color.evaluate import MODEL, evaluate
-from pix2color.models.files import load_model
+from pix2color.evaluation.protocol import MODEL, evaluate
+from pix2color.inference.colorizer import Colorizer
+from pix2color.inference.network import torch_network
+from pix2color.models.model_file import load_model
 
 
 def between(first: Path, second: Path, share: float, gain: float) -> Colorizer:

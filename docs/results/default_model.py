@@ -15,7 +15,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 from PIL import Image, ImageDraw, ImageFont
 
-from pix2color.colorizer import Colorizer
+from pix2color.inference.colorizer import Colorizer
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "assets"))
 from photos import COLOUR, photograph

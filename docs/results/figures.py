@@ -13,9 +13,9 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 from PIL import Image, ImageDraw, ImageFont
 
-from pix2color.colorizer import Colorizer
-from pix2color.costs import shares_of_start, thinned
-from pix2color.report import MEASURES
+from pix2color.evaluation.tables import MEASURES
+from pix2color.experiments.costs import shares_of_start, thinned
+from pix2color.inference.colorizer import Colorizer
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "assets"))
 from photos import COLOUR, photograph

@@ -15,10 +15,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from pix2color import color, metrics
-from pix2color.colorizer import Colorizer
-from pix2color.data.photos import collect
-from pix2color.evaluate import pictures_of
+from pix2color import metrics
+from pix2color.color.lab import rgb_to_lab
+from pix2color.data.sources import collect
+from pix2color.evaluation.protocol import pictures_of
+from pix2color.inference.colorizer import Colorizer
 
 GROUPS = {"light": 41.0, "intermediate": 28.0, "tan": 10.0, "brown": -30.0, "dark": -90.0}
 """Lowest ITA of each, in degrees."""
@@ -28,7 +29,7 @@ MIDDLE = (slice(64, 192), slice(64, 192))
 def lab(rgb: np.ndarray) -> torch.Tensor:
     """L*, a*, b* of the middle of a picture, (3, h, w)."""
     pixels = torch.from_numpy(rgb[(slice(None), *MIDDLE)].copy())[None] / 255
-    return color.rgb_to_lab(pixels)[0]
+    return rgb_to_lab(pixels)[0]
 
 
 def skin(true: torch.Tensor) -> torch.Tensor:

@@ -14,13 +14,14 @@ from typing import Any
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
-from pix2color import console, images
-from pix2color.data.near import NearDuplicates, perceptual_hash
-from pix2color.data.photos import picture_colorfulness
-from pix2color.data.store import DROPPED, HEADER, MANIFEST, Dropped, Entry, read_header
-from pix2color.data.writing import Lines, RawPictures, Shards
+from pix2color.data.deduplicate import NearDuplicates, perceptual_hash
+from pix2color.data.prepared import DROPPED, HEADER, MANIFEST, Dropped, Entry, read_header
+from pix2color.data.prepared_writer import Lines, RawPictures, Shards
+from pix2color.data.sources import picture_colorfulness
 from pix2color.errors import DataError, ImageError, MissingPathError, UsageError
-from pix2color.manifest import hash_bytes
+from pix2color.files import hash_bytes, replacing
+from pix2color.imaging.io import encode_picture, find_photos, read_rgb
+from pix2color.progress import track
 
 _FORMAT = 1
 _JPEG = {"subsampling": 0}
@@ -87,7 +88,7 @@ def prepare(
         MissingExtraError: shards are wanted and the webdataset package is missing.
     """
     licence_of = _read_licences(licences) if licences else {}
-    found = {path.resolve() for source in sources for path in images.find_photos(source)}
+    found = {path.resolve() for source in sources for path in find_photos(source)}
     _claim(out, how)
     builder = _Builder(out, how, licence_of)
     new = [path for path in sorted(found) if not builder.knows(path)]
@@ -98,7 +99,7 @@ def prepare(
         collate_fn=_as_it_is,
     )
     try:
-        with console.progress("prepare", len(new), "photos") as progress:
+        with track("prepare", len(new), "photos") as progress:
             for count, reading in enumerate(loader, start=1):
                 builder.add(reading)
                 progress(count, f"{builder.dropped.total()} left out")
@@ -128,7 +129,7 @@ class _Readings(Dataset[_Reading]):
         seen = Dropped(str(path), *_state(path), sha256="", reason="")
         try:
             seen.sha256 = hash_bytes(path.read_bytes())
-            return self._prepared(seen, images.read(path, min_side=self.how.size))
+            return self._prepared(seen, read_rgb(path, min_side=self.how.size))
         except OSError as error:
             seen.reason = f"broken: {error.strerror}"
         except ImageError as error:
@@ -159,7 +160,7 @@ class _Readings(Dataset[_Reading]):
             hash=f"{perceptual_hash(picture):032x}",
         )
         if how.shards:
-            return _Reading(seen, entry, images.encode(picture, "JPEG", _JPEG_QUALITY, _JPEG))
+            return _Reading(seen, entry, encode_picture(picture, "JPEG", _JPEG_QUALITY, _JPEG))
         return _Reading(seen, entry, picture.tobytes())
 
 
@@ -248,7 +249,7 @@ def _claim(folder: Path, how: Preparation) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder}: holds something else; choose another --out")
     folder.mkdir(parents=True, exist_ok=True)
-    with images.replacing(folder / HEADER) as temporary:
+    with replacing(folder / HEADER) as temporary:
         temporary.write_text(json.dumps(header, indent=2), encoding="utf-8")
 
 

@@ -6,13 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pix2color import color
-from pix2color.models.encoder import resnet18
+from pix2color.color.lab import l_ab_to_lab, lab_to_rgb
+from pix2color.models.encoders import resnet18
 
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet
 
 
-def normalised(rgb: Tensor) -> Tensor:
+def normalize_for_imagenet(rgb: Tensor) -> Tensor:
     """RGB in [0, 1], (N, 3, H, W), as networks trained on ImageNet expect it."""
     mean, deviation = rgb.new_tensor([_MEAN, _DEVIATION]).view(2, 1, 3, 1, 1)
     return (rgb - mean) / deviation
@@ -46,7 +46,7 @@ class FeatureDistance(nn.Module):
         return torch.stack([F.l1_loss(found, other) for found, other in pairs]).mean()
 
     def _features(self, L: Tensor, ab: Tensor) -> list[Tensor]:
-        x = self.stem(normalised(color.lab_to_rgb(color.to_lab(L, ab))))
+        x = self.stem(normalize_for_imagenet(lab_to_rgb(l_ab_to_lab(L, ab))))
         found = []
         for stage in self.stages:
             x = stage(x)

@@ -15,9 +15,9 @@ from typing import Any
 
 import torch
 
-from pix2color import console
 from pix2color.errors import ModelError, StorageError
-from pix2color.models.pickles import load_tensors
+from pix2color.models.safe_load import load_tensors
+from pix2color.progress import say
 
 _FILE = "state.pt"
 _FORMAT = 2  # of the state; another one is not gone on from
@@ -78,7 +78,7 @@ def load_newest(folder: Path) -> dict[str, Any]:
             return load(folder, int(place.name.removeprefix("step-")))
         except ModelError as error:
             last = error
-            console.say(f"warning: {error}; going on from the one before")
+            say(f"warning: {error}; going on from the one before")
     raise ModelError(f"{folder}: none of its checkpoints can be read; start anew") from last
 
 

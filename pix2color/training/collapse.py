@@ -57,14 +57,15 @@ class CollapseWatch:
             *self._tell(
                 "runaway",
                 ratio > _RUNAWAY,
-                f"colours run away (ratio {ratio:.2f} of the truth's): raise losses.l1, "
+                f"colours run away (ratio {ratio:.2f} of the truth's): raise reconstruction.l1, "
                 "or lower optimizer.lr",
             ),
             *self._tell(
                 "rise",
                 delta_e > _RISE * self.lowest,
-                f"ΔE00 has risen from {self.lowest:.2f} to {delta_e:.2f}: raise losses.l1, lower "
-                "both learning rates, or stop earlier; --select takes the best validation",
+                f"ΔE00 has risen from {self.lowest:.2f} to {delta_e:.2f}: raise "
+                "reconstruction.l1, lower both learning rates, or stop earlier; --select takes "
+                "the best validation",
             ),
         ]
 

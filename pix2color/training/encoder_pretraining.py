@@ -16,14 +16,14 @@ import torch
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
-from pix2color import console
-from pix2color.config import CLASSIFIED, Recipe
-from pix2color.data.loader import Batch, EpochOrder
-from pix2color.data.photos import Photo
+from pix2color.config.schema import CLASSIFIED, Recipe
+from pix2color.data.batches import Batch, EpochOrder
+from pix2color.data.sources import Photo
 from pix2color.errors import MissingPathError, Stopped, UsageError
-from pix2color.models.encoder import resnet18_gray
-from pix2color.models.files import write_tensors
-from pix2color.training.classify import (
+from pix2color.models.encoders import resnet18_gray
+from pix2color.models.model_file import write_tensors
+from pix2color.progress import say, track
+from pix2color.training.classification import (
     ClassificationTask,
     LabelledPhotos,
     classes_of,
@@ -32,11 +32,11 @@ from pix2color.training.classify import (
     numbered,
 )
 from pix2color.training.engine import Engine, make_accelerator
-from pix2color.training.parts import (
-    batches_of,
-    budget_of,
-    optimizer_of,
-    photos_of,
+from pix2color.training.setup import (
+    build_optimizer,
+    resolve_budget,
+    select_photos,
+    training_batches,
     validation_squares,
 )
 from pix2color.training.stopping import StopRequest
@@ -84,7 +84,7 @@ def pretrain_encoder(recipe: Recipe, out: Path) -> Pretrained:
     """
     folder = _new_folder(recipe, out)
     torch.manual_seed(recipe.seed)
-    photos, val_photos = photos_of(recipe)
+    photos, val_photos = select_photos(recipe)
     names = numbered(photos)
     order = EpochOrder(
         len(photos), recipe.data.batch_size, seed=recipe.seed, accumulate=recipe.accumulate
@@ -92,14 +92,14 @@ def pretrain_encoder(recipe: Recipe, out: Path) -> Pretrained:
     weights = recipe.model.encoder_weights
     encoder = resnet18_gray("none" if weights == CLASSIFIED else weights)
     encoder.fc = nn.Linear(encoder.fc.in_features, len(names))
-    task = ClassificationTask(encoder, optimizer_of(encoder, recipe.optimizer, "optimizer"))
+    task = ClassificationTask(encoder, build_optimizer(encoder, recipe.optimizer, "optimizer"))
     accelerator = make_accelerator(recipe.device, recipe.precision)
-    engine = Engine(task, accelerator, budget_of(recipe, order), recipe)
-    batches = batches_of(photos, recipe, order, engine.device, LabelledPhotos)
+    engine = Engine(task, accelerator, resolve_budget(recipe, order), recipe)
+    batches = training_batches(photos, recipe, order, engine.device, LabelledPhotos)
     first = next(batches)
     engine.try_out(first.pixels)
     pixels = _validation_pixels(val_photos, names, recipe)
-    console.say(f"{len(photos)} photos in {len(names)} folders: {', '.join(names)}")
+    say(f"{len(photos)} photos in {len(names)} folders: {', '.join(names)}")
     watch = _Watch(engine, order.steps_per_epoch, pixels, recipe.log_every)
     with watch.shown(folder), StopRequest(accelerator, every=1) as stop:
         engine.fit(itertools.chain([first], batches), watch.after_step, stop.agreed)
@@ -127,13 +127,13 @@ def classified_encoder(recipe: Recipe, run: Path) -> Path:
             "pretrain-encoder first and give its path"
         )
     digest = hashlib.sha256(recipe.model_dump_json(exclude={"name", "runs_dir"}).encode())
-    for photo in photos_of(recipe)[0]:
+    for photo in select_photos(recipe)[0]:
         digest.update(os.fsencode(photo.path))
     path = run.with_name(f"{run.name}-encoder-{digest.hexdigest()[:8]}.safetensors")
     if not path.is_file():
         run.parent.mkdir(parents=True, exist_ok=True)
         encoder = pretrain_encoder(recipe.model_copy(update={"name": None}), path)
-        console.say(f"encoder: {encoder.told()}")
+        say(f"encoder: {encoder.told()}")
     return path
 
 
@@ -153,7 +153,7 @@ class _Watch:
         total, unit = (steps, "steps") if steps else (seconds / 60, "min")
         with (
             SummaryWriter(str(folder)) as self._board,
-            console.progress("pretrain-encoder", total, unit) as self._progress,
+            track("pretrain-encoder", total, unit) as self._progress,
         ):
             yield
 
@@ -194,7 +194,7 @@ def _validation_pixels(photos: list[Photo], names: dict[str, int], recipe: Recip
     """Labelled squares of those photos whose folder is known from training."""
     known = [photo for photo in photos if label(photo.path) in names]
     if photos and not known:
-        console.say("warning: no validation photo is in a folder of a name known from training")
+        say("warning: no validation photo is in a folder of a name known from training")
     pixels, paths = validation_squares(known, recipe)
     return None if pixels is None else labelled(pixels, [names[label(path)] for path in paths])
 

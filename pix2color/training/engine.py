@@ -22,13 +22,13 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import broadcast
 from torch import Tensor, nn
 
-from pix2color.config import EngineConfig
-from pix2color.data.loader import Batch
+from pix2color.config.schema import EngineConfig
+from pix2color.data.batches import Batch
 from pix2color.errors import ConfigError
 from pix2color.models.precision import computes_in_bf16
-from pix2color.training.average import ExponentialMovingAverage
 from pix2color.training.compiling import compile_networks
-from pix2color.training.finite import Statistics, step_if
+from pix2color.training.ema import ExponentialMovingAverage
+from pix2color.training.non_finite import Statistics, step_if
 from pix2color.training.schedule import Schedule
 from pix2color.training.tasks import Phase, Task
 

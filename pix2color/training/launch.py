@@ -6,7 +6,7 @@ import os
 
 import torch.distributed as dist
 
-from pix2color.config import Recipe
+from pix2color.config.schema import Recipe
 from pix2color.errors import UsageError
 
 

@@ -14,15 +14,17 @@ import torch
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
-from pix2color import color, console, images
-from pix2color.config import CLASSIFIED, PretrainRecipe
-from pix2color.data.loader import Batch, EpochOrder
+from pix2color.color.lab import rgb_to_l_ab
+from pix2color.config.schema import CLASSIFIED, PretrainRecipe
+from pix2color.data.batches import Batch, EpochOrder
 from pix2color.errors import DataError, MissingExtraError, UsageError
+from pix2color.files import replacing
 from pix2color.losses import l1
-from pix2color.models import build_generator
+from pix2color.models.registry import build_generator
+from pix2color.progress import Progress, say, track
 from pix2color.training.engine import make_accelerator
-from pix2color.training.parts import batches_of, photos_of
 from pix2color.training.run import build_task
+from pix2color.training.setup import select_photos, training_batches
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -60,14 +62,14 @@ def find_rate(recipe: PretrainRecipe, *, steps: int, out: Path) -> Finding:
         raise UsageError("no photos to train on; name a folder of colour photos with --data")
     finding = _mock_training(recipe, steps)
     figure = _plot(finding)
-    with images.replacing(out) as temporary:
+    with replacing(out) as temporary:
         figure.savefig(temporary, format="png", dpi=120)
     with SummaryWriter(str(folder)) as board:
         for step, (rate, loss) in enumerate(zip(finding.rates, finding.losses, strict=True)):
             board.add_scalar("lr-find/loss", loss, step)
             board.add_scalar("lr-find/learning_rate", rate, step)
         board.add_figure("lr-find", figure)
-    console.say(f"plot: {out}\n  watch:  tensorboard --logdir {folder.parent}")
+    say(f"plot: {out}\n  watch:  tensorboard --logdir {folder.parent}")
     return finding
 
 
@@ -88,12 +90,12 @@ def _mock_training(recipe: PretrainRecipe, steps: int) -> Finding:
     generator = build_generator(model.name, model.options, encoder_weights=model.encoder_weights)
     layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
     generator.to(accelerator.device).to(memory_format=layout)  # type: ignore[call-overload]
-    photos, _ = photos_of(recipe)
+    photos, _ = select_photos(recipe)
     order = EpochOrder(len(photos), recipe.data.batch_size, seed=recipe.seed)
-    batches = batches_of(photos, recipe, order, accelerator.device)
+    batches = training_batches(photos, recipe, order, accelerator.device)
     with (
         tempfile.TemporaryDirectory() as temporary,
-        console.progress("lr-find", steps, "steps") as progress,
+        track("lr-find", steps, "steps") as progress,
     ):
         pairs = _Pairs(batches, accelerator.device, steps, progress)
         learner = Learner(
@@ -143,7 +145,7 @@ class _Pairs:
         batches: Iterator[Batch],
         device: torch.device,
         steps: int,
-        progress: console.Progress,
+        progress: Progress,
     ) -> None:
         self.batches, self.device, self.steps, self.progress = batches, device, steps, progress
 
@@ -153,7 +155,7 @@ class _Pairs:
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         for step, batch in enumerate(itertools.islice(self.batches, len(self))):
             self.progress(step)
-            yield color.encode(batch.pixels.to(self.device))
+            yield rgb_to_l_ab(batch.pixels.to(self.device))
 
     def to(self, device: torch.device) -> None:
         """fastai asks for it; the batches come on the device already."""

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pix2color.config import GanRecipe, PretrainRecipe
+from pix2color.config.load import load_recipe
+from pix2color.config.schema import GanRecipe, PretrainRecipe
 from pix2color.errors import DataError
-from pix2color.recipes import load_recipe
-from pix2color.runs import read_run
+from pix2color.training.run_folder import read_run
 
 LEAST_GAIN = 6.0
 """dB of PSNR above the gray pictures that learning by heart must bring: half of their error …"""

@@ -11,28 +11,29 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pix2color import console
-from pix2color.config import CLASSIFIED, GanRecipe, ModelConfig, PretrainRecipe
-from pix2color.data.loader import Batch, EpochOrder
+from pix2color.config.load import load_recipe
+from pix2color.config.schema import CLASSIFIED, GanRecipe, ModelConfig, PretrainRecipe
+from pix2color.data.batches import Batch, EpochOrder
 from pix2color.errors import MissingPathError, Stopped, UsageError
-from pix2color.models import Generator, build_discriminator, build_generator, check_encoder
-from pix2color.models.files import load_model, model_hash
-from pix2color.recipes import load_recipe
-from pix2color.runs import CHECKPOINTS_IN_RUN, CONFIG_IN_RUN, is_finished
+from pix2color.models.base import Generator
+from pix2color.models.model_file import load_model, model_hash
+from pix2color.models.registry import build_discriminator, build_generator, check_encoder
+from pix2color.progress import say
 from pix2color.training import checkpoint
 from pix2color.training.encoder_pretraining import classified_encoder
 from pix2color.training.engine import Engine, make_accelerator
-from pix2color.training.keeper import RunKeeper
 from pix2color.training.launch import is_restarted, join
-from pix2color.training.parts import (
-    absolute,
-    batches_of,
-    budget_of,
-    optimizer_of,
-    photos_of,
-    validation_squares,
-)
+from pix2color.training.recorder import RunKeeper
+from pix2color.training.run_folder import CHECKPOINTS_IN_RUN, CONFIG_IN_RUN, is_finished
 from pix2color.training.saturation import match_saturation
+from pix2color.training.setup import (
+    build_optimizer,
+    resolve_budget,
+    select_photos,
+    training_batches,
+    validation_squares,
+    with_absolute_paths,
+)
 from pix2color.training.stopping import StopRequest
 from pix2color.training.tasks import AdversarialTask, RegressionTask, Task
 
@@ -81,7 +82,9 @@ def train(recipe: PretrainRecipe | GanRecipe) -> Path:
             weights = str(classified_encoder(recipe, folder))
         generator = build_generator(model.name, model.options, encoder_weights=weights)
     places = {"runs_dir": folder.parent, "name": folder.name, "model": model}
-    return _run(folder, absolute(recipe.model_copy(update=places)), generator, state=None)
+    return _run(
+        folder, with_absolute_paths(recipe.model_copy(update=places)), generator, state=None
+    )
 
 
 def resume(folder: Path, *, task: str | None = None, workers: int | None = None) -> Path:
@@ -109,12 +112,12 @@ def resume(folder: Path, *, task: str | None = None, workers: int | None = None)
 
 def build_task(recipe: PretrainRecipe | GanRecipe, generator: Generator) -> Task:
     """The task of a recipe: optimizers, losses and, in stage two, a fresh discriminator."""
-    optimizer = optimizer_of(generator, recipe.optimizer, "optimizer")
+    optimizer = build_optimizer(generator, recipe.optimizer, "optimizer")
     if isinstance(recipe, PretrainRecipe):
         return RegressionTask(generator, optimizer, recipe)
     config = recipe.discriminator
     discriminator = build_discriminator(config.name, config.options)
-    critic_optimizer = optimizer_of(
+    critic_optimizer = build_optimizer(
         discriminator, recipe.discriminator_optimizer, "discriminator_optimizer"
     )
     return AdversarialTask(generator, discriminator, (optimizer, critic_optimizer), recipe)
@@ -126,7 +129,7 @@ def _run(
     generator: Generator,
     state: dict[str, Any] | None,
 ) -> Path:
-    photos, val_photos = photos_of(recipe)
+    photos, val_photos = select_photos(recipe)
     join()
     accelerator = make_accelerator(recipe.device, recipe.precision)
     order = EpochOrder(
@@ -138,7 +141,7 @@ def _run(
         processes=accelerator.num_processes,
         accumulate=recipe.accumulate,
     )
-    budget = budget_of(recipe, order)
+    budget = resolve_budget(recipe, order)
     engine = Engine(build_task(recipe, generator), accelerator, budget, recipe)
     if recipe.schedule.name == "plateau" and not val_photos:
         raise UsageError("schedule plateau follows the validation: give --val or --val-fraction")
@@ -157,9 +160,9 @@ def _run(
             )
         engine.load_state_dict(state["engine"])
         if engine.spent_share() >= 1 and is_finished(folder):
-            console.say(f"{folder}: finished already, at step {engine.step_number}")
+            say(f"{folder}: finished already, at step {engine.step_number}")
             return folder
-    batches = batches_of(photos, recipe, order, engine.device)
+    batches = training_batches(photos, recipe, order, engine.device)
     first = next(batches)
     engine.try_out(first.pixels)
     keeper: RunKeeper | None = None

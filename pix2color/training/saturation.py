@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from pix2color import color
-from pix2color.models import Generator
+from pix2color.color.lab import rgb_to_l_ab
+from pix2color.models.base import Generator
 from pix2color.models.render import render
 from pix2color.training.engine import Engine
 
@@ -27,7 +27,7 @@ def match_saturation(engine: Engine, pixels: Tensor | None, render_size: int) ->
     """
     chroma = torch.zeros(2, dtype=torch.float64)  # predicted, true
     for batch in () if pixels is None else pixels.split(_BATCH):
-        L, ab = color.encode(batch.to(engine.device))
+        L, ab = rgb_to_l_ab(batch.to(engine.device))
         both = render(engine.predict, L, render_size), ab
         chroma += torch.stack([maps.norm(dim=1).mean(dtype=torch.float64).cpu() for maps in both])
     gain = (chroma[1] / chroma[0]).item() if chroma[0] > 0 else 1.0

@@ -11,7 +11,7 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast
 from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau
 
-from pix2color.config import ScheduleConfig
+from pix2color.config.schema import ScheduleConfig
 from pix2color.errors import ConfigError
 
 _TORCH = {"onecycle": OneCycleLR, "plateau": ReduceLROnPlateau}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pix2color.config import SelectionConfig
+from pix2color.config.schema import SelectionConfig
 
 History = Sequence[dict[str, Any]]  # step and scores of each validation
 

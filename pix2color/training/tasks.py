@@ -17,13 +17,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from pix2color import color, images
-from pix2color.config import GanRecipe, Recipe
+from pix2color.color.lab import l_ab_to_rgb, rgb_to_l_ab
+from pix2color.config.schema import GanRecipe, Recipe
+from pix2color.data.film import seen_on_film
 from pix2color.errors import ConfigError
-from pix2color.film import seen_on_film
-from pix2color.losses import ADVERSARIAL, FIDELITY
+from pix2color.imaging.io import picture_grid
+from pix2color.losses import ADVERSARIAL, RECONSTRUCTION
 from pix2color.metrics import picture_scores
-from pix2color.models import Generator
+from pix2color.models.base import Generator
 from pix2color.models.features import FeatureDistance
 from pix2color.models.render import render
 
@@ -124,7 +125,7 @@ class RegressionTask(Task):
     def __init__(self, generator: Generator, optimizer: Optimizer, recipe: Recipe) -> None:
         self.modules = {_GENERATOR: generator}
         self.phases = [Phase(_GENERATOR, optimizer)]
-        self.weights = recipe.losses
+        self.weights = recipe.reconstruction
         self.feature_distance = _feature_distance(recipe)
         self.freeze_batchnorm = recipe.freeze_batchnorm
         self.film = recipe.film
@@ -132,7 +133,7 @@ class RegressionTask(Task):
         self._gray_scores: dict[str, float] = {}
 
     def forward(self, pixels: Tensor, learning: set[str]) -> ColorState:
-        L, ab = color.encode(pixels)
+        L, ab = rgb_to_l_ab(pixels)
         if self.film.share:
             L = seen_on_film(pixels, self.film)
         if _GENERATOR in learning:
@@ -150,7 +151,7 @@ class RegressionTask(Task):
                 distance = self.feature_distance.to(state.L.device)
                 parts[name] = distance(state.L, state.prediction, state.ab)
             else:
-                parts[name] = FIDELITY[name](state.prediction, state.ab)
+                parts[name] = RECONSTRUCTION[name](state.prediction, state.ab)
         total = torch.stack([self.weights[name] * part for name, part in parts.items()]).sum()
         return Losses(total, {name: part.detach() for name, part in parts.items()})
 
@@ -168,10 +169,10 @@ class RegressionTask(Task):
         scores |= {f"{name}_gray": self._gray_scores[name] for name in _CURVES}
         scores["colorfulness_ratio"] = mean["colorfulness"] / mean["true_colorfulness"]
         shown = pixels[:_SAMPLE_ROWS]
-        L, _ = color.encode(shown)
-        columns = [color.decode(L, ab) for ab in (_gray(L), predicted(L))] + [shown / 255]
+        L, _ = rgb_to_l_ab(shown)
+        columns = [l_ab_to_rgb(L, ab) for ab in (_gray(L), predicted(L))] + [shown / 255]
         rows = zip(*((c * 255).round().byte().cpu().numpy() for c in columns), strict=True)
-        return Validation(scores, images.in_rows(rows), scores["loss"])
+        return Validation(scores, picture_grid(rows), scores["loss"])
 
     def _mean_scores(
         self, predicted: Callable[[Tensor], Tensor], pixels: Tensor
@@ -179,10 +180,10 @@ class RegressionTask(Task):
         """Means over the pictures of what ``predicted`` makes of their L."""
         scores: list[dict[str, Tensor]] = []
         for batch in pixels.split(_VALIDATION_BATCH):
-            L, ab = color.encode(batch)
+            L, ab = rgb_to_l_ab(batch)
             prediction = predicted(L)
             loss = self._fidelity(ColorState(L, ab, prediction)).total
-            pictures = picture_scores(color.decode(L, prediction), batch / 255)
+            pictures = picture_scores(l_ab_to_rgb(L, prediction), batch / 255)
             scores.append({"loss": loss.expand(len(batch)), **pictures})
         return {name: torch.cat([s[name] for s in scores]).mean().item() for name in scores[0]}
 
@@ -220,10 +221,12 @@ class AdversarialTask(RegressionTask):
             Phase(_DISCRIMINATOR, optimizers[1]),
             Phase(_GENERATOR, optimizers[0], first_step=recipe.critic_warmup_steps),
         ]
-        if recipe.loss not in ADVERSARIAL:
+        if recipe.adversarial not in ADVERSARIAL:
             known = ", ".join(ADVERSARIAL)
-            raise ConfigError(f"loss: none is called {recipe.loss!r}; known are: {known}")
-        self.criterion, self.decision = ADVERSARIAL[recipe.loss]
+            raise ConfigError(
+                f"adversarial: none is called {recipe.adversarial!r}; known are: {known}"
+            )
+        self.criterion, self.decision = ADVERSARIAL[recipe.adversarial]
         self.resolution = recipe.discriminator.resolution
         self.passes = recipe.discriminator.passes
         self.ab_stride = generator.ab_stride
@@ -294,14 +297,16 @@ class ColorState:
 
 def _feature_distance(recipe: Recipe) -> nn.Module:
     """The network of the loss ``feature``, if it is among the recipe's; all are checked."""
-    for name in recipe.losses:
-        if name not in (*FIDELITY, _FEATURE):
-            known = ", ".join([*FIDELITY, _FEATURE])
-            raise ConfigError(f"losses: none is called {name!r}; known are: {known}")
-    if _FEATURE not in recipe.losses:
+    for name in recipe.reconstruction:
+        if name not in (*RECONSTRUCTION, _FEATURE):
+            known = ", ".join([*RECONSTRUCTION, _FEATURE])
+            raise ConfigError(f"reconstruction: none is called {name!r}; known are: {known}")
+    if _FEATURE not in recipe.reconstruction:
         return nn.Identity()
     if recipe.feature_weights == "none":
-        raise ConfigError("losses: feature needs feature_weights=imagenet, or the path of some")
+        raise ConfigError(
+            "reconstruction: feature needs feature_weights=imagenet, or the path of some"
+        )
     return FeatureDistance(recipe.feature_weights)
 
 

@@ -10,10 +10,11 @@ import numpy as np
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
-from pix2color import images
-from pix2color.config import Recipe
-from pix2color.recipes import dump_recipe
-from pix2color.runs import FINISHED, METRICS_IN_RUN
+from pix2color.config.load import dump_recipe
+from pix2color.config.schema import Recipe
+from pix2color.files import replacing
+from pix2color.imaging.io import from_array, write_picture
+from pix2color.training.run_folder import FINISHED, METRICS_IN_RUN
 
 HPARAM_METRICS = ("val/psnr", "val/ssim", "val/delta_e", "val/colorfulness_ratio")
 
@@ -47,8 +48,8 @@ class Tracker:
         """A grid of pictures, uint8 (3, H, W), for TensorBoard and as a file in ``samples/``."""
         self._board.add_image("gray | prediction | truth", pictures, step)
         self._board.flush()
-        images.write(
-            self.run / "samples" / f"step-{step:08d}.jpg", images.from_array(pictures), quality=90
+        write_picture(
+            self.run / "samples" / f"step-{step:08d}.jpg", from_array(pictures), quality=90
         )
 
     def text(self, name: str, text: str, step: int = 0) -> None:
@@ -98,5 +99,5 @@ def _drop_after(jsonl: Path, step: int) -> None:
                 kept.append(line + "\n")
         except json.JSONDecodeError:
             continue
-    with images.replacing(jsonl) as temporary:
+    with replacing(jsonl) as temporary:
         temporary.write_text("".join(kept), encoding="utf-8")

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from pix2color import images, photo
-from pix2color.colorizer import Colorizer
 from pix2color.errors import ImageError, Pix2colorError
+from pix2color.imaging.grayscale import read_gray_photo
+from pix2color.imaging.io import encode_planes, write_picture
+from pix2color.inference.colorizer import Colorizer
 from pix2color.web.visits import COLOURED, FAILED, Picture, Visit, Wishes, for_visitors
 
 _PREVIEW_SIDE = 1280
@@ -63,7 +64,7 @@ def colorized(
         ImageError: it cannot be read, or has colour already.
         ModelError: the network gave no colours.
     """
-    read = photo.read_photo(Path(name), data)
+    read = read_gray_photo(Path(name), data)
     if read.has_colour and not wishes.coloured_too:
         raise ImageError(f"{name}: has colour already and was left alone")
     ours = Colorizer(
@@ -76,7 +77,7 @@ def colorized(
     prepared = ours.prepare(read)
     planes = ours.finish(prepared, ours.predict([prepared], wishes.look)[0])
     metadata = read.metadata.marked()
-    result = photo.encode(Path(name), planes, alpha=read.alpha, metadata=metadata)
+    result = encode_planes(Path(name), planes, alpha=read.alpha, metadata=metadata)
     return result, Image.fromarray(read.gray), planes.to_picture()
 
 
@@ -89,5 +90,5 @@ def _color(colorizer: Colorizer, picture: Picture, wishes: Wishes, folder: Path)
     (folder / "result").write_bytes(result)
     for name, shown in (("before.jpg", before), ("after.jpg", after)):
         shown.thumbnail((_PREVIEW_SIDE, _PREVIEW_SIDE), Image.Resampling.LANCZOS, reducing_gap=2.0)
-        images.write(folder / name, shown, quality=_PREVIEW_QUALITY)
+        write_picture(folder / name, shown, quality=_PREVIEW_QUALITY)
     return after.size

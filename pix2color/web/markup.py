@@ -6,7 +6,7 @@ import html
 from pathlib import Path
 
 from pix2color import __version__
-from pix2color.gallery import SLIDER_STYLE, slider
+from pix2color.html.gallery import SLIDER_STYLE, slider
 from pix2color.web.visits import AT_WORK, COLOURED, FAILED, WAITING, Picture, Visit
 
 HEAD = f"""<header class="head"><h1>pix2color</h1>
@@ -18,7 +18,7 @@ every detail, and are forgotten when you close the page.</p>
 
 def asset(name: str) -> str:
     """The style or the script of the page."""
-    text = (Path(__file__).parent.with_name("pages") / name).read_text(encoding="utf-8")
+    text = (Path(__file__).with_name("page") / name).read_text(encoding="utf-8")
     return text + SLIDER_STYLE if name.endswith(".css") else text
 
 

@@ -14,7 +14,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from pix2color.errors import Pix2colorError, UsageError
-from pix2color.look import Look
+from pix2color.inference.adjust import Look
 from pix2color.web.studio import Studio
 from pix2color.web.uploads import tame
 from pix2color.web.visits import Visit, Wishes, for_visitors

@@ -10,9 +10,9 @@ from typing import Any, BinaryIO
 
 import torch
 
-from pix2color.colorizer import Colorizer
-from pix2color.look import Look
-from pix2color.pipeline import cores
+from pix2color.inference.adjust import Look
+from pix2color.inference.colorizer import Colorizer
+from pix2color.processes import cores
 from pix2color.web.coloring import color_picture, colorized
 from pix2color.web.visits import AT_WORK, WAITING, Visit, Visits, Wishes
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from pix2color import images
 from pix2color.errors import ImageError, UsageError
-from pix2color.plan import OTHER_ENDINGS
+from pix2color.imaging.io import format_of
+from pix2color.inference.plan import OTHER_ENDINGS
 
 _UNCLAIMED_SECONDS = 600
 
@@ -85,7 +85,7 @@ def tame(name: str) -> str:
     """A file name without what has a meaning to some system; with an ending that can be written."""
     name = re.sub(r'[\x00-\x1f\x7f<>:"/\\|?*]', "_", name).strip(" .")[-120:] or "photo.jpg"
     try:
-        images.format_of(Path(name))
+        format_of(Path(name))
     except ImageError:
         name += ".jpg"
     path = Path(name)

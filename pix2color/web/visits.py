@@ -16,9 +16,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pix2color import images
 from pix2color.errors import Pix2colorError, UsageError
-from pix2color.look import MAX_SATURATION, MAX_TEMPERATURE, Look, Mood
+from pix2color.inference.adjust import MAX_SATURATION, MAX_TEMPERATURE, Look, Mood
+from pix2color.processes import is_running
 from pix2color.web.uploads import Uploads, tame
 
 WAITING, AT_WORK, COLOURED, FAILED = "waiting", "at work", "coloured", "failed"
@@ -296,5 +296,5 @@ def _sweep() -> None:
     for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
         process = left.name.removeprefix(_PREFIX).split("-")[0]
         with contextlib.suppress(OSError):
-            if process.isdigit() and not images.is_running(int(process)):
+            if process.isdigit() and not is_running(int(process)):
                 shutil.rmtree(left)

@@ -1,0 +1,136 @@
+"""The commands for people who are new: a page in the browser, a demo, completion of commands."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from pix2color.cli.options import MODEL, Command
+from pix2color.errors import UsageError
+
+# Nothing heavy is imported up here: `--help` must answer at once.
+_PASSWORD = "PIX2COLOR_PASSWORD"
+_COMPLETE = "_PIX2COLOR_COMPLETE"
+_SHELLS = ("bash", "zsh", "fish")
+
+
+@click.command(
+    cls=Command,
+    example="""\
+pix2color serve
+PIX2COLOR_PASSWORD=… pix2color serve --host 0.0.0.0 --user family""",
+)
+@MODEL
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    help="Address to listen on; others than this machine's own need --user.",
+)
+@click.option("--port", type=click.IntRange(0, 65535), default=7860, help="0: any that is free.")
+@click.option(
+    "--user",
+    metavar="NAME",
+    help=f"Ask for this name and a password, which is taken from {_PASSWORD} or asked for.",
+)
+@click.option(
+    "--max-file-mb", type=click.IntRange(1, 2000), default=50, help="Refuse larger files."
+)
+@click.option(
+    "--max-pixels",
+    type=click.IntRange(1),
+    default=100_000_000,
+    metavar="N",
+    help="Refuse larger pictures: a small file can unpack to fill the memory.",
+)
+@click.option(
+    "--device", default="auto", help="auto, cpu, cuda, cuda:1, mps, …: where the network runs."
+)
+def serve(
+    model: Path | None,
+    host: str,
+    port: int,
+    user: str | None,
+    max_file_mb: int,
+    max_pixels: int,
+    device: str,
+) -> None:  # fmt: skip
+    """Colour photos in the browser (needs pix2color[web]).
+
+    Photos stay on this machine, and are removed when their page is closed. With --host, names and
+    passwords travel unencrypted unless a proxy in front of it adds https.
+    """
+    from pix2color.web import server
+
+    if user == "":
+        raise UsageError("--user: is empty; say who may, with --user NAME")
+    if not server.is_private(host) and user is None:
+        raise UsageError(
+            f"--host {host}: others could reach this server; say who may, with --user NAME"
+        )
+    credentials = (user, _password()) if user else None
+    from pix2color.inference.colorizer import Colorizer
+
+    listening = server.listen(host, port)
+    address = server.address(host, listening.getsockname()[1])
+    server.serve(
+        Colorizer.load(model, device),
+        listening,
+        limits=server.Limits(max_file_mb * 2**20, max_pixels),
+        credentials=credentials,
+        ready=lambda: click.echo(f"{address}  (Ctrl-C ends it)"),
+    )
+
+
+def _password() -> str:
+    password = os.environ.get(_PASSWORD)
+    if password is None:
+        if not sys.stdin.isatty():
+            raise UsageError(f"--user: put the password into the environment as {_PASSWORD}")
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    if not password:
+        raise UsageError(f"{_PASSWORD}: is empty; choose a password")
+    return password
+
+
+@click.command(cls=Command, example="pix2color demo")
+@MODEL
+@click.option("--out", type=click.Path(path_type=Path), default="pix2color-demo", metavar="DIR",
+              help="Where the colour pictures and the page go.")  # fmt: skip
+def demo(model: Path | None, out: Path) -> None:
+    """Colour a few photographs that come with pix2color, and show them on a page."""
+    from pix2color.html.gallery import check_place, write_gallery
+    from pix2color.inference.colorizer import Colorizer
+    from pix2color.inference.folder_job import Job, exit_code
+    from pix2color.inference.plan import Order
+
+    page = out / "index.html"
+    check_place(page)
+    job = Job(Colorizer.load(model), Order(paths=(SAMPLES,), out=out))
+    outcomes = list(job.run())
+    click.echo(job.told(outcomes))
+    write_gallery(page, job.pairs(outcomes))
+    click.echo(page.resolve())
+    sys.exit(exit_code(outcomes))
+
+
+SAMPLES = Path(__file__).parents[1] / "samples"
+"""Gray photographs that come with the package."""
+
+
+@click.command(cls=Command, example="""pix2color completion bash >> ~/.bashrc""")
+@click.argument("shell", type=click.Choice(_SHELLS))
+def completion(shell: str) -> None:
+    """Print what makes a shell complete commands and options; goes into its start-up file."""
+    from click.shell_completion import get_completion_class
+
+    cli = click.get_current_context().find_root().command
+    found = get_completion_class(shell)
+    if found is None:  # pragma: no cover - click knows all three
+        raise UsageError(f"{shell}: click cannot complete in this shell")
+    click.echo(found(cli, {}, "pix2color", _COMPLETE).source())
+
+
+PAGES = (serve, demo, completion)

@@ -1,0 +1,236 @@
+"""CIE Lab in torch: the only place that knows how colour is encoded.
+
+Networks see ``L`` in [-1, 1] and ``ab`` as a*/110 and b*/110. All conversions run in
+float32, are differentiable, and agree with scikit-image (sRGB, D65, 2° observer).
+"""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import torch
+from torch import Tensor
+
+L_HALF_RANGE = 50.0
+"""L* is 0 to 100; ``L = L* / 50 - 1``."""
+AB_SCALE = 110.0
+"""a* and b* of sRGB lie within ±110; ``ab = (a*, b*) / 110``."""
+
+# sRGB primaries and D65 white as scikit-image has them, rows X, Y, Z.
+_XYZ_FROM_RGB = (
+    (0.412453, 0.357580, 0.180423),
+    (0.212671, 0.715160, 0.072169),
+    (0.019334, 0.119193, 0.950227),
+)
+_WHITE = (0.95047, 1.0, 1.08883)
+LUMINANCE = _XYZ_FROM_RGB[1]
+"""Shares of linear red, green and blue; they sum to 1."""
+
+# How far linear RGB may leave [0, 1] and still count as inside: under 0.1 of L*.
+_GAMUT_TOLERANCE = 1e-4
+_GAMUT_BISECTIONS = 12
+_STRIP_PIXELS = 65_536
+
+
+def rgb_to_l_ab(rgb: Tensor) -> tuple[Tensor, Tensor]:
+    """Turn RGB into what the networks see.
+
+    Args:
+        rgb: (N, 3, H, W), uint8 in 0–255 or floating point in [0, 1].
+
+    Returns:
+        ``L`` (N, 1, H, W) in [-1, 1] and ``ab`` (N, 2, H, W), about [-1, 1]; both float32.
+
+    Raises:
+        ValueError: ``rgb`` has another shape.
+    """
+    lab = rgb_to_lab(rgb)
+    return lab[:, :1] / L_HALF_RANGE - 1, lab[:, 1:] / AB_SCALE
+
+
+def l_ab_to_rgb(L: Tensor, ab: Tensor, *, gamut: str = "shrink") -> Tensor:
+    """Turn ``L`` and ``ab`` back into RGB.
+
+    A predicted ``ab`` often has no sRGB colour at its ``L``. Clipping RGB would then change
+    the luminance (L* by up to 13); ``shrink`` lowers the chroma of such pixels, at constant
+    hue angle, until the colour exists, which keeps L* within 0.25.
+
+    Args:
+        L: (N, 1, H, W) in [-1, 1].
+        ab: (N, 2, H, W) in units of 110.
+        gamut: ``shrink`` or ``clip``.
+
+    Returns:
+        RGB (N, 3, H, W), float32 in [0, 1].
+
+    Raises:
+        ValueError: shapes do not match, or ``gamut`` is unknown.
+    """
+    if L.ndim != 4 or L.shape[1] != 1 or ab.shape != (L.shape[0], 2, *L.shape[2:]):
+        raise ValueError(
+            f"L and ab must have shapes (N, 1, H, W) and (N, 2, H, W). "
+            f"Got {tuple(L.shape)} and {tuple(ab.shape)}"
+        )
+    if gamut not in ("shrink", "clip"):
+        raise ValueError(f"gamut must be 'shrink' or 'clip'. Got {gamut!r}")
+    lab = l_ab_to_lab(L, ab)
+    linear = _linear_from_lab(lab)
+    if gamut == "shrink":
+        outside = ~_in_gamut(linear.detach())
+        if outside.any():
+            scale = _gamut_scale(lab.detach(), outside)
+            linear = _linear_from_lab(torch.cat([lab[:, :1], lab[:, 1:] * scale], dim=1))
+    return _srgb_from_linear(linear)
+
+
+def l_ab_to_lab(L: Tensor, ab: Tensor) -> Tensor:
+    """CIE Lab (N, 3, H, W) in its own units from normalized ``L`` and ``ab``; float32."""
+    return torch.cat([(L.float() + 1) * L_HALF_RANGE, ab.float() * AB_SCALE], dim=1)
+
+
+def rgb_to_lab(rgb: Tensor) -> Tensor:
+    """sRGB (N, 3, H, W), uint8 or [0, 1], to CIE Lab (N, 3, H, W), float32, L* in 0–100."""
+    _check_three_channels(rgb, "rgb")
+    with torch.autocast(rgb.device.type, enabled=False):
+        xyz = _mix(_linear_from_srgb(rgb), _XYZ_FROM_RGB)
+        fx, fy, fz = _perceived(xyz / _column(_WHITE, xyz)).unbind(1)
+        return torch.stack([116 * fy - 16, 500 * (fx - fy), 200 * (fy - fz)], dim=1)
+
+
+def lightness_on_film(rgb: Tensor, sensitivity: Tensor) -> Tensor:
+    """L of black-and-white film that sees colours as brighter or darker than the eye does.
+
+    Args:
+        rgb: sRGB (N, 3, H, W), uint8 or [0, 1].
+        sensitivity: (N, 3), to linear red, green and blue, each row with a sum of 1. With
+            ``LUMINANCE`` the result is the L of ``encode``.
+
+    Returns:
+        (N, 1, H, W), float32 in [-1, 1].
+    """
+    _check_three_channels(rgb, "rgb")
+    with torch.autocast(rgb.device.type, enabled=False):
+        seen = _linear_from_srgb(rgb) * sensitivity[:, :, None, None]
+        lightness = 116 * _perceived(seen.sum(1, keepdim=True)) - 16
+        return lightness / L_HALF_RANGE - 1
+
+
+def lab_to_rgb(lab: Tensor) -> Tensor:
+    """CIE Lab (N, 3, H, W) to sRGB (N, 3, H, W), float32, clipped to [0, 1]."""
+    _check_three_channels(lab, "lab")
+    with torch.autocast(lab.device.type, enabled=False):
+        return _srgb_from_linear(_linear_from_lab(lab.float()))
+
+
+def lightness(gray: np.ndarray) -> np.ndarray:
+    """L of a gray picture: uint8 of any shape to float32 in [-1, 1] of the same shape."""
+    return _lightness_table()[gray]
+
+
+@functools.cache
+def _lightness_table() -> np.ndarray:
+    levels = torch.arange(256, dtype=torch.uint8).view(1, 1, 1, 256).expand(1, 3, 1, 256)
+    return rgb_to_l_ab(levels)[0].flatten().numpy()
+
+
+def gray_of(rgb: np.ndarray) -> np.ndarray:
+    """The gray picture of the same luminance, so that toned photos keep their L*.
+
+    Args:
+        rgb: sRGB, uint8 (H, W, 3).
+
+    Returns:
+        uint8 (H, W): a gray of this value has, within rounding, the L* of the colour.
+    """
+    weights, gray = _luminance_tables()
+    out = np.empty(rgb.shape[:2], np.uint8)
+    rows = max(1, _STRIP_PIXELS // max(1, rgb.shape[1]))
+    for top in range(0, len(rgb), rows):
+        red, green, blue = (rgb[top : top + rows, :, c] for c in range(3))
+        out[top : top + rows] = gray[weights[0][red] + weights[1][green] + weights[2][blue]]
+    return out
+
+
+@functools.cache
+def _luminance_tables() -> tuple[np.ndarray, np.ndarray]:
+    """Per channel, each level's share of the luminance in steps of 1/65535; and back to gray."""
+    linear = _linear_from_srgb(torch.arange(256, dtype=torch.uint8)).double().numpy()
+    shares = np.array(_XYZ_FROM_RGB[1])
+    weights = np.rint(linear * 65535 * (shares / shares.sum())[:, None]).astype(np.int32)
+    grays = weights.sum(axis=0)  # where a level with three equal channels lands
+    steps = np.arange(weights[:, -1].sum() + 1)
+    return weights, np.searchsorted((grays[:-1] + grays[1:]) / 2, steps).astype(np.uint8)
+
+
+def _gamut_scale(lab: Tensor, outside: Tensor) -> Tensor:
+    """Largest factor (N, 1, H, W) in [0, 1] for (a*, b*) that gives an sRGB colour.
+
+    ``outside`` (N, H, W) are the pixels for which it is below 1.
+    """
+    scale = torch.ones_like(lab[:, :1])
+    # Bisection over the pixels concerned only, laid out as one row of pixels.
+    pixels = lab.movedim(1, -1)[outside].T[None, :, :, None]
+    low = torch.zeros_like(pixels[:, :1])
+    high = torch.ones_like(low)
+    for _ in range(_GAMUT_BISECTIONS):
+        middle = (low + high) / 2
+        shrunk = torch.cat([pixels[:, :1], pixels[:, 1:] * middle], dim=1)
+        inside = _in_gamut(_linear_from_lab(shrunk))[:, None]
+        low, high = torch.where(inside, middle, low), torch.where(inside, high, middle)
+    scale[outside[:, None]] = low.flatten()
+    return scale
+
+
+def _in_gamut(linear: Tensor) -> Tensor:
+    low, high = linear.amin(1), linear.amax(1)
+    return (low >= -_GAMUT_TOLERANCE) & (high <= 1 + _GAMUT_TOLERANCE)
+
+
+def _linear_from_lab(lab: Tensor) -> Tensor:
+    L, a, b = lab.unbind(1)
+    fy = (L + 16) / 116
+    # scikit-image cuts Z at zero; so do we, which only concerns colours nobody can see.
+    f = torch.stack([fy + a / 500, fy, (fy - b / 200).clamp(min=0)], dim=1)
+    t = torch.where(f > 0.2068966, f**3, (f - 16 / 116) / 7.787)
+    return _mix(t * _column(_WHITE, t), _RGB_FROM_XYZ)
+
+
+def _perceived(t: Tensor) -> Tensor:
+    """The cube root of CIE Lab, straight near zero."""
+    # The clamp keeps the gradient of the branch not taken finite.
+    return torch.where(t > 0.008856, t.clamp(min=0.008856) ** (1 / 3), 7.787 * t + 16 / 116)
+
+
+def _srgb_from_linear(linear: Tensor) -> Tensor:
+    curved = 1.055 * linear.clamp(min=0.0031308) ** (1 / 2.4) - 0.055
+    return torch.where(linear > 0.0031308, curved, 12.92 * linear).clamp(0, 1)
+
+
+def _linear_from_srgb(rgb: Tensor) -> Tensor:
+    if rgb.dtype == torch.uint8:  # 256 values: a table lookup instead of a power a pixel
+        levels = torch.arange(256, dtype=torch.float32, device=rgb.device) / 255
+        return _linear_from_srgb(levels)[rgb.int()]
+    rgb = rgb.float()
+    curved = ((rgb.clamp(min=0.04045) + 0.055) / 1.055) ** 2.4
+    return torch.where(rgb > 0.04045, curved, rgb / 12.92)
+
+
+def _mix(channels: Tensor, matrix: tuple[tuple[float, ...], ...]) -> Tensor:
+    """A 3 x 3 matrix over the channels; written out, so that no backend lowers its precision."""
+    x, y, z = channels.unbind(1)
+    return torch.stack([m[0] * x + m[1] * y + m[2] * z for m in matrix], dim=1)
+
+
+def _column(values: tuple[float, ...], like: Tensor) -> Tensor:
+    return torch.tensor(values, dtype=torch.float32, device=like.device).view(1, 3, 1, 1)
+
+
+def _check_three_channels(image: Tensor, name: str) -> None:
+    if image.ndim != 4 or image.shape[1] != 3:
+        raise ValueError(f"{name} must have a shape of (N, 3, H, W). Got {tuple(image.shape)}")
+
+
+_RGB_FROM_XYZ = tuple(
+    map(tuple, torch.linalg.inv(torch.tensor(_XYZ_FROM_RGB, dtype=torch.float64)).tolist())
+)

@@ -1,0 +1,199 @@
+"""Recipes as files: read, changed, checked and written.
+
+A recipe comes from the defaults in ``config``, then ``--config FILE.yaml``, then
+``--set key=value``, then the command line's own flags; the later wins. Each run writes its
+complete recipe to ``config.yaml``, which ``--config`` takes again.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import ValidationError
+
+from pix2color.config.schema import GanRecipe, PretrainRecipe, Recipe, Section
+from pix2color.errors import ConfigError, MissingPathError
+
+RECIPES: dict[str, type[PretrainRecipe] | type[GanRecipe]] = {
+    "pretrain": PretrainRecipe,
+    "train-gan": GanRecipe,
+}
+
+
+def load_recipe(
+    task: str | None,
+    config: Path | None = None,
+    settings: list[str] | tuple[str, ...] = (),
+    flags: dict[str, Any] | None = None,
+) -> PretrainRecipe | GanRecipe:
+    """A checked recipe.
+
+    Args:
+        task: a key of ``RECIPES``; None takes it from the file.
+        config: YAML file; None for the defaults.
+        settings: ``a.b=value``, the value read as YAML; see ``full_key``.
+        flags: dotted key to value; those that are None count as not given.
+
+    Raises:
+        MissingPathError: there is no such YAML file.
+        ConfigError: anything in it is wrong; the message names the key.
+    """
+    tree = _read_yaml(config) if config else {}
+    task = task or str(tree.get("task"))
+    if task not in RECIPES:
+        raise ConfigError(f"{config}: its task is {task!r}; known are {', '.join(RECIPES)}")
+    if tree.get("task", task) != task:
+        raise ConfigError(
+            f"{config}: is a recipe for {tree['task']!r}; run it with: pix2color {tree['task']}"
+        )
+    tree = _merged(RECIPES[task]().model_dump(), tree)
+    recipe = _validated(RECIPES[task], tree, f"{config}: ")
+    given = {key: value for key, value in (flags or {}).items() if value is not None}
+    for changes in (dict(map(_parse_setting, settings)), given):
+        later: dict[str, Any] = {}
+        for key, value in changes.items():
+            _put(later, full_key(RECIPES[task], key), value)
+        tree = _merged(tree, later)
+        recipe = _validated(RECIPES[task], tree, "")
+    return recipe
+
+
+def full_key(section: type[Section] | None, dotted: str) -> str:
+    """The setting that a dotted key stands for.
+
+    Its parts may be cut short, ``optim.lr`` or ``data.batch``, where only one begins so.
+    """
+    parts = []
+    for part in dotted.split("."):
+        fields = section.model_fields if section else {}
+        longer = [name for name in fields if name.startswith(part)]
+        parts.append(longer[0] if part not in fields and len(longer) == 1 else part)
+        kind = fields[parts[-1]].annotation if parts[-1] in fields else None
+        section = kind if isinstance(kind, type) and issubclass(kind, Section) else None
+    return ".".join(parts)
+
+
+def dump_recipe(recipe: Recipe) -> str:
+    """The complete recipe as YAML."""
+    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+_WHOLE = ("budget", "reconstruction", "options", "earlier_crops")
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML that reads ``1e-4`` as a number, as YAML 1.2 has it."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\d[\d_]*\.?\d*|\.\d+)[eE][-+]?\d+$"),
+    list("-+0123456789."),
+)
+
+
+def shipped() -> dict[str, Path]:
+    """The recipes that come with pix2color, by name, such as ``default-l1``."""
+    inside = Path(__file__).parents[1] / "configs"  # once installed; in a checkout they are beside
+    folder = inside if inside.is_dir() else inside.parents[1] / "configs"
+    return {
+        path.relative_to(folder).with_suffix("").as_posix(): path
+        for path in sorted(folder.rglob("*.yaml"))
+    }
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        # One that comes along has its name wherever one is: configs/pretrain.yaml, or pretrain.
+        recipes = shipped()
+        name = path.as_posix().removeprefix("configs/").removesuffix(".yaml")
+        if name not in recipes:
+            near = difflib.get_close_matches(name, recipes, n=1)
+            told = f"; did you mean {near[0]}?" if near else "; `pix2color recipes` lists them"
+            raise MissingPathError(f"{path}: no such recipe{told}")
+        path = recipes[name]
+    try:
+        tree = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+    except (yaml.YAMLError, ValueError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" (line {mark.line + 1})" if mark else ""
+        raise ConfigError(f"{path}: not valid YAML{where}; correct it there") from error
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{path}: a recipe is made of 'key: value' lines")
+    return tree
+
+
+def _parse_setting(setting: str) -> tuple[str, Any]:
+    key, equals, text = setting.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"--set {setting}: write it as key=value, such as data.batch_size=8")
+    try:
+        return key.strip(), yaml.load(text, Loader=_Loader)
+    except (yaml.YAMLError, ValueError) as error:
+        raise ConfigError(f"--set {setting}: the value is not valid YAML") from error
+
+
+def _put(tree: dict[str, Any], dotted: str, value: Any) -> None:
+    *parents, last = dotted.split(".")
+    for name in parents:
+        below = tree.setdefault(name, {})
+        if not isinstance(below, dict):
+            raise ConfigError(f"--set {dotted}: {name!r} has no parts")
+        tree = below
+    tree[last] = value
+
+
+def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """``changes`` laid over ``base``, part by part.
+
+    A budget replaces the one before as a whole, and so do losses, and a network's or an
+    optimizer's options, which also go when another one is named.
+    """
+    result = dict(base)
+    names = [str(part.get("name", base.get("name"))).lower() for part in (base, changes)]
+    if names[0] != names[1] and "options" in base:
+        result["options"] = {}
+    for key, value in changes.items():
+        below = result.get(key)
+        if isinstance(value, dict) and isinstance(below, dict) and key not in _WHOLE:
+            value = _merged(below, value)
+        result[key] = value
+    return result
+
+
+def _validated(
+    kind: type[PretrainRecipe] | type[GanRecipe], tree: dict[str, Any], source: str
+) -> PretrainRecipe | GanRecipe:
+    try:
+        return kind.model_validate(tree)
+    except ValidationError as error:
+        raise ConfigError(source + _explain(error, kind)) from error
+
+
+def _explain(error: ValidationError, recipe: type[Section]) -> str:
+    """The first problem, in one line, with the nearest right name for an unknown key."""
+    problem = error.errors()[0]
+    key = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        known = _known_keys(recipe)
+        same_end = [k for k in known if k.rpartition(".")[2] == key]
+        near = same_end or difflib.get_close_matches(key, known, n=1, cutoff=0.4)
+        return f"unknown setting {key!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+    message = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    given = "" if problem["type"] == "value_error" else f" (got {problem['input']!r})"
+    return f"{key}: {message}{given}"
+
+
+def _known_keys(section: type[Section], prefix: str = "") -> list[str]:
+    keys = []
+    for name, field in section.model_fields.items():
+        keys.append(prefix + name)
+        kinds = (field.annotation, *get_args(field.annotation))
+        for kind in kinds:
+            if isinstance(kind, type) and issubclass(kind, Section):
+                keys += _known_keys(kind, f"{prefix}{name}.")
+    return keys

@@ -1,0 +1,97 @@
+"""Can a fresh discriminator tell a model's pictures from true ones?
+
+Its recipe is fixed, so that the figure means the same for every model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from pix2color.color.lab import rgb_to_l_ab
+from pix2color.config.schema import EngineConfig, ScheduleConfig
+from pix2color.data.batches import Batch
+from pix2color.losses import vanilla
+from pix2color.models.registry import build_discriminator
+from pix2color.training.engine import Budget, Engine, make_accelerator
+from pix2color.training.tasks import Losses, Phase, Task, Validation
+
+MIN_PICTURES = 20
+_STEPS, _BATCH, _LEARNING_RATE, _SEED = 200, 8, 2e-4, 0
+
+
+class PatchCriticTask(Task):
+    """Truth against output, both as Lab at half resolution; a batch is truths, then outputs."""
+
+    exported = "critic"
+
+    def __init__(self) -> None:
+        torch.manual_seed(_SEED)
+        critic = build_discriminator("patchgan")
+        self.modules = {"critic": critic}
+        self.phases = [
+            Phase("critic", torch.optim.Adam(critic.parameters(), _LEARNING_RATE, (0.5, 0.999)))
+        ]
+
+    def forward(self, pixels: Tensor, learning: set[str]) -> Tensor:
+        return self.modules["critic"](seen(pixels))
+
+    def losses(self, phase: str, state: Tensor) -> Losses:
+        truth, output = state.chunk(2)
+        return Losses(vanilla(truth, real=True) + vanilla(output, real=False))
+
+    def train_mode(self) -> None:
+        self.modules["critic"].train()
+
+    def validate(self, predict: object, pixels: Tensor) -> Validation:
+        raise NotImplementedError("the critic is scored by verdicts")
+
+
+def seen(pixels: Tensor) -> Tensor:
+    """What the critic looks at: (N, 3, H/2, W/2), L beside ab, from uint8 (N, 3, H, W)."""
+    return F.avg_pool2d(torch.cat(rgb_to_l_ab(pixels), dim=1), 2)
+
+
+def verdicts(outputs: Tensor, truths: Tensor) -> Tensor:
+    """How well a critic, trained on half of the pictures, tells the other half apart.
+
+    Args:
+        outputs: uint8 (N, 3, H, W), a model's pictures.
+        truths: the true ones, in the same order.
+
+    Returns:
+        For each photo of the other half the share of right verdicts on it, as it is and as the
+        model has it. The mean is the balanced accuracy: 0.5 where it cannot tell, 1 where it
+        always can. Empty for under ``MIN_PICTURES``.
+    """
+    if len(truths) < MIN_PICTURES:
+        return torch.empty(0)
+    config = EngineConfig(
+        seed=_SEED, ema=None, clip=None, schedule=ScheduleConfig(name="constant", warmup_steps=0)
+    )
+    with torch.random.fork_rng():
+        accelerator = make_accelerator()
+        engine = Engine(PatchCriticTask(), accelerator, Budget(steps=_STEPS), config)
+        engine.fit(_batches(outputs[::2], truths[::2]), lambda batch, curves: None)
+        right = [
+            ((_logit(engine, pictures[1::2]) > 0) == real).float()
+            for pictures, real in ((truths, True), (outputs, False))
+        ]
+    return torch.stack(right).mean(0).cpu()
+
+
+def _batches(outputs: Tensor, truths: Tensor) -> Iterator[Batch]:
+    generator = torch.Generator().manual_seed(_SEED)
+    while True:
+        for chosen in torch.randperm(len(truths), generator=generator).split(_BATCH):
+            yield Batch(torch.cat([truths[chosen], outputs[chosen]]), {})
+
+
+def _logit(engine: Engine, pictures: Tensor) -> Tensor:
+    """Mean logit of each picture's patches, (N,)."""
+    return torch.cat(
+        [engine.predict(seen(p.to(engine.device))).mean((1, 2, 3)) for p in pictures.split(_BATCH)]
+    )

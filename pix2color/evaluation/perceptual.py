@@ -1,0 +1,121 @@
+"""Measures by networks that were trained to see: LPIPS, FID and KID, computed by torchmetrics.
+
+None of their weights come with pix2color, and none are downloaded: a measure whose weights are
+not on this machine is left out, and that is told.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pix2color.errors import MissingExtraError
+from pix2color.models.encoders import resnet18
+from pix2color.models.features import normalize_for_imagenet
+from pix2color.progress import say
+
+LOCAL = "local"
+_ALEXNET = "alexnet-owt-7be5be79.pth"  # as torchvision calls it
+_INCEPTION = "weights-inception-2015-12-05-6726825d.pth"  # as torch-fidelity does
+_BATCH, _SUBSET, _SEED = 8, 50, 0
+
+
+class Perceptual:
+    """The measures whose weights are here.
+
+    LPIPS: Zhang et al. 2018 (arXiv:1801.03924), on AlexNet. FID: Heusel et al. 2017
+    (arXiv:1706.08500). KID: Bińkowski et al. 2018 (arXiv:1801.01401), the mean over 100 subsets
+    of 50 pictures.
+
+    Args:
+        features: what FID and KID look through: ``local``, Inception v3 if torch keeps it on this
+            machine, or the path of a ResNet18 state dict.
+
+    Raises:
+        MissingExtraError: torchmetrics is not installed.
+        MissingPathError, ModelError: ``features`` is no ResNet18.
+    """
+
+    def __init__(self, features: str) -> None:
+        try:
+            from torchmetrics.image import fid, kid, lpip
+        except ImportError as error:
+            raise MissingExtraError(
+                "--perceptual needs an extra; install it with: pip install 'pix2color[perceptual]'"
+            ) from error
+        self.features = features
+        self._lpips: nn.Module | None = None
+        self._distances: dict[str, Any] = {}
+        if _is_here(_ALEXNET, "LPIPS"):
+            self._lpips = lpip.LearnedPerceptualImagePatchSimilarity("alex", reduction="none")
+        network: nn.Module | int = 2048  # Inception's
+        if features != LOCAL:
+            network = _Features(features)
+        elif not _is_here(_INCEPTION, "FID and KID", ", or name a ResNet18: --perceptual FILE"):
+            return
+        with warnings.catch_warnings(action="ignore"):  # of memory that 400 pictures do not need
+            self._distances = {
+                "fid": fid.FrechetInceptionDistance(network),
+                "kid": kid.KernelInceptionDistance(network, subset_size=_SUBSET),
+            }
+
+    @property
+    def measures(self) -> list[str]:
+        """Names of those that are known."""
+        return ["lpips"] * (self._lpips is not None) + list(self._distances)
+
+    @torch.inference_mode()
+    def by_picture(self, outputs: Tensor, truths: Tensor) -> dict[str, Tensor]:
+        """``lpips``, if it is known: (N,), of uint8 pictures (N, 3, H, W)."""
+        if self._lpips is None:
+            return {}
+        pairs = zip(outputs.split(_BATCH), truths.split(_BATCH), strict=True)
+        distances = [self._lpips(*(x / 127.5 - 1 for x in pair)) for pair in pairs]
+        return {"lpips": torch.cat([distance.flatten() for distance in distances])}
+
+    @torch.inference_mode()
+    def pooled(self, outputs: Tensor, truths: Tensor) -> dict[str, float]:
+        """``fid`` and ``kid``, if they are known, of uint8 pictures (N, 3, H, W).
+
+        NaN for under 50.
+        """
+        if len(truths) < _SUBSET:
+            return dict.fromkeys(self._distances, math.nan)
+        found = {}
+        for name, distance in self._distances.items():
+            distance.reset()
+            for pictures, real in ((truths, True), (outputs, False)):
+                for batch in pictures.split(_BATCH):
+                    distance.update(batch, real=real)
+            with torch.random.fork_rng():
+                torch.manual_seed(_SEED)
+                value = distance.compute()
+            found[name] = float(value[0] if name == "kid" else value)
+        return found
+
+
+class _Features(nn.Module):
+    """ResNet18's mean features, (N, 512), of uint8 pictures (N, 3, H, W)."""
+
+    def __init__(self, weights: str) -> None:
+        super().__init__()
+        self.network = resnet18(weights, channels=3)
+        self.network.fc = nn.Identity()
+        self.eval()
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        found: Tensor = self.network(normalize_for_imagenet(pixels / 255))
+        return found
+
+
+def _is_here(name: str, measures: str, other: str = "") -> bool:
+    """Whether torch keeps the file; if not, what to do is told."""
+    path = Path(torch.hub.get_dir()) / "checkpoints" / name
+    if not path.is_file():
+        say(f"{measures} left out: the weights are not here; put them at {path}{other}")
+    return path.is_file()

@@ -1,0 +1,181 @@
+"""Evaluations as a table, JSON, CSV and a contact sheet."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from PIL import Image, ImageDraw, ImageFont
+
+from pix2color.evaluation.protocol import GRAY, MODEL, Evaluation, Score
+from pix2color.files import replacing
+from pix2color.imaging.io import from_array, write_picture
+
+COLUMNS = ("gray", "ours", "truth")
+
+
+class Measure(NamedTuple):
+    """How a measure is shown: its heading, digits, which way is better, and what it says."""
+
+    heading: str
+    digits: int = 3
+    better: str = ""
+    meaning: str = ""
+
+
+MEASURES = {  # others come last, by their name
+    "psnr": Measure("PSNR dB", 2, "↑", "Nearness of the RGB values. Rewards washed-out colours."),
+    "ab_psnr": Measure("PSNR of ab dB", 2, "↑", "Nearness of the colours alone, without L*."),
+    "ssim": Measure("SSIM", 4, "↑", "Likeness of structure. Gray has above 0.9: no headline."),
+    "delta_e": Measure("ΔE00", 2, "↓", "Mean colour difference as people see it (CIEDE2000)."),
+    "delta_mean_ab": Measure(
+        "Δ mean ab", 2, "↓", "How far the picture's mean colour, its mood, is from the truth's."
+    ),
+    "delta_l": Measure("|ΔL*|", 3, "↓", "How far the luminance has moved; only rounding should."),
+    "colorfulness_ratio": Measure(
+        "colourfulness ratio", 3, "→ 1", "Amount of colour against the truth's; 0 is gray."
+    ),
+    "delta_colorfulness": Measure(
+        "|Δ colourfulness|", 2, "↓", "Distance of each picture's amount of colour from the truth's."
+    ),
+    "ab_js": Measure("ab-JS", 4, "↓", "How unlike the truth's the distribution of colours is."),
+    "chroma_w1": Measure(
+        "chroma W1", 2, "↓", "How unlike the truth's the distribution of chroma is."
+    ),
+    "washout": Measure("wash-out", 3, "↓", "Share of the colourful pixels that were left gray."),
+    "auc": Measure("AuC", 4, "↑", "Share of the pixels with a small colour error."),
+    "auc_rebalanced": Measure(
+        "AuC rebalanced", 4, "↑", "The same, rare colours weighing as much as common ones."
+    ),
+    "critic": Measure(
+        "patch critic", 3, "→ 0.5", "How often a fresh network tells the result from a true photo."
+    ),
+    "lpips": Measure("LPIPS", 4, "↓", "Unlikeness as a trained network sees it."),
+    "fid": Measure("FID", 2, "↓", "How unlike the truths the results are, all together."),
+    "kid": Measure("KID", 4, "↓", "The same, without the bias of small sets."),
+}
+BY_FOLDER = ("delta_e", "psnr", "colorfulness_ratio")
+PERCEPTUAL = ("lpips", "fid", "kid")
+"""Those that are there only if they are asked for."""
+
+
+def measures_of(scores: Iterable[str]) -> dict[str, Measure]:
+    """Those names, in the order of the tables, and how they are shown."""
+    names = list(scores)
+    order = sorted(names, key=[*MEASURES, *names].index)
+    return {name: MEASURES.get(name, Measure(name)) for name in order}
+
+
+def table(evaluation: Evaluation) -> str:
+    """A line a measure: the gray picture and the model, with 95 % intervals."""
+    lines: list[tuple[str, ...]] = [("measure", "better", GRAY, MODEL)]
+    for name, measure in measures_of(evaluation.rows[MODEL]).items():
+        cells = [cell(evaluation.rows[row][name], measure.digits) for row in (GRAY, MODEL)]
+        lines.append((measure.heading, measure.better, *cells))
+    foot = f"{evaluation.photos} photos, {evaluation.left_out} left out (gray or unreadable)"
+    return "\n".join([*_ruled(lines), foot])
+
+
+def folders_table(evaluation: Evaluation) -> str:
+    """A line a folder of photos: the model's measures that are one number a picture."""
+    measures = {name: MEASURES[name] for name in BY_FOLDER}
+    lines: list[tuple[str, ...]] = [
+        ("folder", "photos", "gray ΔE00", *(m.heading for m in measures.values()))
+    ]
+    for name, folder in evaluation.folders.items():
+        ours, gray = folder.rows[MODEL], folder.rows[GRAY]
+        cells = [cell(ours[key], measure.digits) for key, measure in measures.items()]
+        of_gray = cell(gray["delta_e"], measures["delta_e"].digits)
+        lines.append((name, str(folder.photos), of_gray, *cells))
+    return "\n".join(_ruled(lines))
+
+
+def _ruled(lines: list[tuple[str, ...]]) -> list[str]:
+    """Columns of text below their headings, with rules."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    text = [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]
+    rule = "-" * len(max(text, key=len))
+    return [text[0], rule, *text[1:], rule]
+
+
+def plain(scores: dict[str, Score]) -> dict[str, list[float | None]]:
+    """For JSON: value, low, high; a figure that could not be had is null."""
+    return {name: [_finite(v) for v in score] for name, score in scores.items()}
+
+
+def as_dict(evaluation: Evaluation) -> dict[str, Any]:
+    """The rows and counts, for JSON."""
+    rows = {row: plain(scores) for row, scores in evaluation.rows.items()}
+    return {"photos": evaluation.photos, "left_out": evaluation.left_out, "rows": rows}
+
+
+def to_json(evaluation: Evaluation) -> str:
+    """The rows and counts, of all photos and of each folder's."""
+    folders = {
+        name: {"photos": folder.photos, "rows": {k: plain(v) for k, v in folder.rows.items()}}
+        for name, folder in evaluation.folders.items()
+    }
+    return json.dumps({**as_dict(evaluation), "folders": folders}, indent=2)
+
+
+def write_csv(evaluation: Evaluation, path: Path) -> None:
+    """A line a photo with the model's measures."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary, temporary.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(evaluation.pictures[0]))
+        writer.writeheader()
+        writer.writerows(evaluation.pictures)
+
+
+def write_contact_sheet(evaluation: Evaluation, path: Path, *, across: int = 2) -> None:
+    """Samples as gray | ours | truth, ``across`` such groups side by side."""
+    samples = evaluation.samples
+    across = min(across, len(samples))
+    rows = math.ceil(len(samples) / across)
+    side, gap, head = samples[0][0].shape[1], 6, 34
+    group = len(COLUMNS) * (side + gap) + 3 * gap
+    size = (across * group - 2 * gap, head + rows * (side + gap) + gap)
+    sheet = Image.new("RGB", size, "white")
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(18)
+    for place in range(across):
+        for column, title in enumerate(COLUMNS):
+            left = gap + place * group + column * (side + gap)
+            draw.text((left + side / 2, head / 2), title, "black", font, anchor="mm")
+    for index, sample in enumerate(samples):
+        row, place = divmod(index, across)
+        for column, picture in enumerate(sample):
+            left = gap + place * group + column * (side + gap)
+            sheet.paste(from_array(picture), (left, head + row * (side + gap)))
+    write_picture(path, sheet)
+
+
+def cell(score: Score, digits: int) -> str:
+    """A figure with its interval, as in all tables."""
+    if math.isnan(score.value):
+        return "–"
+    text = f"{score.value:.{digits}f}"
+    if score.low is None or score.high is None:
+        return text
+    return f"{text} [{score.low:.{digits}f}, {score.high:.{digits}f}]"
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def aligned(lines: list[list[str]]) -> str:
+    """Lines of cells as a Markdown table whose source is a table, too."""
+    lines = [[text.replace("|", r"\|") for text in line] for line in lines]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    rule = ["-" * width for width in widths]
+    return "\n".join(
+        "| " + " | ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) + " |"
+        for line in (lines[0], rule, *lines[1:])
+    )

@@ -1,0 +1,168 @@
+"""Systems beside each other: what was found, and its table, CSV and JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from pix2color.evaluation.protocol import GRAY, Score
+from pix2color.evaluation.tables import Measure, aligned, cell, measures_of, plain
+from pix2color.experiments.costs import Costs
+
+COSTS = {  # of Costs: heading, format, meaning
+    "parameters": ("parameters, millions", lambda n: f"{n / 1e6:.2f}", "Weights of the generator."),
+    "gflops": ("GFLOPs at 256²", "{:.1f}".format, "Work for one picture of 256 × 256 pixels."),
+    "pictures_per_second": (
+        "pictures/s in training",
+        "{:.1f}".format,
+        "On the machine that trained it, validation not counted.",
+    ),
+    "minutes": ("minutes of training", "{:.1f}".format, "Of this stage alone, without validation."),
+    "steps": ("steps", "{}".format, "Of the optimizer."),
+}
+
+
+@dataclass
+class System:
+    """One system: what it scored, photo by photo too, and what it cost.
+
+    Attributes:
+        name: of its recipe.
+        scores: by the measure's name.
+        photos: for each photo its path and the measures of it.
+        costs: of its training and network.
+        start: name or file of the model that its training started from.
+    """
+
+    name: str
+    scores: dict[str, Score]
+    photos: list[dict[str, Any]] = field(repr=False)
+    costs: Costs
+    start: str | None = None
+
+
+@dataclass
+class Comparison:
+    """Systems that were trained with one budget and evaluated on the same photos.
+
+    Attributes:
+        systems: those that were trained and evaluated.
+        gray: scores of the gray pictures.
+        photos: how many were evaluated.
+        left_out: how many were gray or unreadable.
+        budget: of each training, in words.
+        failed: by name, why a recipe gave no system.
+        command: that made it.
+    """
+
+    systems: list[System]
+    gray: dict[str, Score]
+    photos: int
+    left_out: int
+    budget: str
+    failed: dict[str, str]
+    command: str
+
+    def rows(self) -> dict[str, dict[str, Score]]:
+        """Scores by system, the gray picture's first."""
+        return {GRAY: self.gray, **{system.name: system.scores for system in self.systems}}
+
+
+def clearly_best(scores: dict[str, Score], measure: Measure) -> str | None:
+    """Who is best by this measure, if its interval, in the digits shown, is apart from all others'.
+
+    The gray picture takes part: a system that does not beat it is not the best.
+    """
+    if not measure.better:
+        return None
+    spans = {name: _badness(score, measure.better) for name, score in scores.items()}
+    best = min(spans, key=lambda name: spans[name][1])
+    ends = [low for name, (low, _) in spans.items() if name != best]
+    shown = [round(end, measure.digits) for end in (spans[best][1], min(ends, default=-math.inf))]
+    return best if shown[0] < shown[1] else None
+
+
+def _badness(score: Score, better: str) -> tuple[float, float]:
+    """The interval turned so that less is better; all numbers if there is none."""
+    if score.low is None or score.high is None:
+        return -math.inf, math.inf
+    if better == "↑":
+        return -score.high, -score.low
+    if better == "↓":
+        return score.low, score.high
+    goal = float(better.removeprefix("→"))
+    ends = sorted((abs(score.low - goal), abs(score.high - goal)))
+    return (0.0 if score.low <= goal <= score.high else ends[0]), ends[1]
+
+
+def markdown(comparison: Comparison) -> str:
+    """The table, a line a measure; what is printed, and ``table.md``."""
+    rows = comparison.rows()
+    lines = [["measure", "better", *rows]]
+    for name, measure in measures_of(comparison.gray).items():
+        best = clearly_best({row: scores[name] for row, scores in rows.items()}, measure)
+        cells = [cell(scores[name], measure.digits) for scores in rows.values()]
+        cells = [f"**{c}**" if row == best else c for row, c in zip(rows, cells, strict=True)]
+        lines.append([measure.heading, measure.better, *cells])
+    for name, (heading, shown, _) in COSTS.items():
+        values = [shown(getattr(system.costs, name)) for system in comparison.systems]
+        lines.append([heading, "", "–", *values])
+    return aligned(lines) + "\n\n" + "\n\n".join(notes(comparison)) + "\n"
+
+
+def notes(comparison: Comparison) -> list[str]:
+    """What the table must be read with."""
+    said = [
+        f"{comparison.photos} photos, {comparison.left_out} left out (gray or unreadable). "
+        f"Trained for {comparison.budget} each. Brackets: 95 % intervals over the photos. "
+        "Bold: best, its interval apart from the second's."
+    ]
+    said += [
+        f"{s.name} starts from {s.start}, whose costs it does not count."
+        for s in comparison.systems
+        if s.start
+    ]
+    return said + [f"{name} failed: {why}" for name, why in comparison.failed.items()]
+
+
+def to_csv(comparison: Comparison) -> str:
+    """A line a system with every figure, its interval's ends, and the costs."""
+    lines: list[dict[str, Any]] = []
+    costs = {system.name: system.costs for system in comparison.systems}
+    for row, scores in comparison.rows().items():
+        line: dict[str, Any] = {"system": row}
+        for name, (value, low, high) in plain(scores).items():
+            line |= {name: value, f"{name}_low": low, f"{name}_high": high}
+        lines.append(line | {name: getattr(costs.get(row), name, None) for name in COSTS})
+    return as_csv(lines)
+
+
+def as_csv(lines: list[dict[str, Any]]) -> str:
+    """Dicts with the same keys as CSV."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(lines[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return text.getvalue()
+
+
+def to_json(comparison: Comparison) -> str:
+    """All that was found, without the figures of single photos."""
+    systems = {
+        s.name: {"start": s.start, "scores": plain(s.scores), "costs": asdict(s.costs)}
+        for s in comparison.systems
+    }
+    found = {
+        "command": comparison.command,
+        "budget": comparison.budget,
+        "photos": comparison.photos,
+        "left_out": comparison.left_out,
+        "gray": plain(comparison.gray),
+        "systems": systems,
+        "failed": comparison.failed,
+    }
+    return json.dumps(found, indent=2, ensure_ascii=False)

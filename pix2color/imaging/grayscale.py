@@ -1,0 +1,125 @@
+"""One photo as a colourizer sees it: gray at full size, and all that must not get lost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import simplejpeg
+from PIL import Image
+
+from pix2color.color.lab import gray_of
+from pix2color.color.recompose import ycbcr_to_rgb
+from pix2color.imaging import srgb
+from pix2color.imaging.io import open_picture
+from pix2color.imaging.metadata import Metadata
+
+# What is left of Cb and Cr in a thumbnail once a curve over Y' (the toning) and a slope over the
+# place (a stain, uneven fading) are taken out. Of colour photos, 1 % look toned by this rule; of
+# photos toned and stained by program, 0.8 % look coloured (benchmarks/processing.py).
+_THUMBNAIL = 32
+_DISTINCT = 6.0
+_MAX_DISTINCT = 0.02
+_NEUTRAL = 3  # levels of Cb and Cr that JPEG leaves in a gray picture
+
+
+@dataclass
+class GrayPhoto:
+    """A photo that was read.
+
+    Attributes:
+        gray: uint8 (H, W), upright; sRGB gray of the photo's own luminance.
+        alpha: uint8 (H, W), or None.
+        has_colour: it is no black-and-white photo, toned or not.
+        metadata: to be carried over.
+        notes: what a person should know about the reading.
+    """
+
+    gray: np.ndarray
+    alpha: np.ndarray | None = None
+    has_colour: bool = False
+    metadata: Metadata = field(default_factory=Metadata)
+    notes: list[str] = field(default_factory=list)
+
+
+def read_gray_photo(path: Path, data: bytes | None = None) -> GrayPhoto:
+    """Read a photo of any kind that Pillow knows; of several pages or frames, the first.
+
+    Args:
+        path: names the photo in errors.
+        data: the file's bytes, if they have been read already.
+
+    Raises:
+        ImageError: the file is no picture, damaged, or too large.
+    """
+    with open_picture(path, data) as file:
+        notes, metadata = _pages(file), Metadata.of(file)
+        if file.format in ("JPEG", "MPO") and not file.info.get("icc_profile"):
+            photo = _from_jpeg(file, data)
+        else:
+            photo = gray_photo(file)
+    photo.metadata, photo.notes = metadata, notes
+    return photo
+
+
+def gray_photo(picture: Image.Image) -> GrayPhoto:
+    """A picture that Pillow has opened or made, of any mode."""
+    picture = srgb.standard(picture)
+    alpha = np.asarray(picture.getchannel("A")) if picture.mode.endswith("A") else None
+    if picture.mode[0] == "L":
+        return GrayPhoto(np.asarray(picture.getchannel("L")), alpha)
+    rgb = picture.convert("RGB")
+    return GrayPhoto(gray_of(np.asarray(rgb)), alpha, _has_colour(rgb.convert("YCbCr")))
+
+
+def _from_jpeg(file: Image.Image, data: bytes | None) -> GrayPhoto:
+    turn = srgb.orientation(file)
+    if file.mode == "L" and data is not None:
+        try:
+            gray = simplejpeg.decode_jpeg(data, "GRAY")[..., 0]  # spares Pillow's copies
+        except ValueError:  # damaged, perhaps only a little: Pillow decides
+            return gray_photo(file)
+        return GrayPhoto(srgb.turned(gray, turn))
+    if file.mode != "RGB" or _stores_rgb(file):
+        return gray_photo(file)
+    # Most gray JPEG files have three channels: then the first one is all that is needed.
+    file.draft("YCbCr", None)  # as it is stored
+    y, cb, cr = file.split()
+    levels = np.array([cb.getextrema(), cr.getextrema()])
+    if (abs(levels - 128) <= _NEUTRAL).all():
+        return GrayPhoto(srgb.turned(np.asarray(y), turn))
+    rgb = np.asarray(ycbcr_to_rgb(y, cb, cr))
+    return GrayPhoto(srgb.turned(gray_of(rgb), turn), None, _has_colour(file))
+
+
+def _stores_rgb(file: Image.Image) -> bool:
+    """Whether a JPEG holds R, G and B rather than Y', Cb and Cr; by the rule of libjpeg."""
+    if "jfif" in file.info:
+        return False
+    if "adobe" in file.info:
+        return file.info.get("adobe_transform") == 0
+    return bytes(component[0] for component in getattr(file, "layer", [])) == b"RGB"
+
+
+def _has_colour(picture: Image.Image) -> bool:
+    """Whether a picture (YCbCr) has more colour than toning and stains give a gray one."""
+    size = (min(_THUMBNAIL, picture.width), min(_THUMBNAIL, picture.height))
+    thumbnail = np.asarray(picture.resize(size, Image.Resampling.BOX), dtype=np.float64) - 128
+    down, across = (
+        place.ravel() for place in np.mgrid[-1 : 1 : size[1] * 1j, -1 : 1 : size[0] * 1j]
+    )
+    y = thumbnail[..., 0].ravel() / 128
+    explained = np.stack([np.ones_like(y), y, y**2, y**3, across, down], axis=1)
+    chroma = thumbnail[..., 1:].reshape(-1, 2)
+    left = chroma - explained @ np.linalg.lstsq(explained, chroma, rcond=None)[0]
+    return bool((np.hypot(*left.T) > _DISTINCT).mean() >= _MAX_DISTINCT)
+
+
+def _pages(file: Image.Image) -> list[str]:
+    try:
+        count = getattr(file, "n_frames", 1)
+    except Exception:  # a later page is damaged: the first may still be sound
+        return []
+    kind = "page" if file.format == "TIFF" else "frame"
+    return [f"first of {count} {kind}s"] if count > 1 and file.format != "MPO" else []

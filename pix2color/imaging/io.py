@@ -1,0 +1,267 @@
+"""Photo files of every kind to upright 8-bit sRGB and back."""
+
+from __future__ import annotations
+
+import functools
+import io
+import os
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import simplejpeg
+from PIL import Image, ImageFile, features
+
+from pix2color.color.recompose import Planes
+from pix2color.errors import DataError, ImageError, MissingPathError
+from pix2color.files import write_bytes
+from pix2color.imaging.metadata import Metadata
+from pix2color.imaging.srgb import standard, without_alpha
+
+DEFAULT_QUALITY = 92
+
+PHOTO_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
+    | ({".avif"} if features.check("avif") else set())
+)
+
+
+def find_photos(folder: Path) -> list[Path]:
+    """All photos below ``folder``, by file name ending, sorted; hidden files are passed over.
+
+    Raises:
+        MissingPathError: there is no such folder.
+        DataError: it holds no photo.
+    """
+    if not folder.is_dir():
+        raise MissingPathError(f"{folder}: no such folder; name one that holds photos")
+    photos, visited = [], set()
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        place = os.path.realpath(parent)
+        if place in visited:  # a link back to where we have been
+            folders.clear()
+            continue
+        visited.add(place)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        photos += [
+            Path(parent) / name
+            for name in names
+            if Path(name).suffix.lower() in PHOTO_SUFFIXES and not name.startswith(".")
+        ]
+    if not photos:
+        raise DataError(
+            f"{folder}: no photo in it or below it; known endings are "
+            + " ".join(sorted(PHOTO_SUFFIXES))
+        )
+    return sorted(photos)
+
+
+def read_rgb(path: Path, *, min_side: int | None = None) -> Image.Image:
+    """Read a photo upright, as an 8-bit sRGB picture in mode RGB.
+
+    Transparency is laid on white; for everything else see ``standard``.
+
+    Args:
+        path: the file.
+        min_side: if given, a JPEG may be decoded at a fraction of its size, as long as its
+            short side keeps at least this many pixels (several times faster).
+
+    Raises:
+        ImageError: the file is no picture, damaged, or too large to be one.
+    """
+    with without_warnings(), open_picture(path) as file:
+        if min_side is not None:
+            shrink = min(1.0, min_side / min(file.size))
+            file.draft("RGB", (round(file.width * shrink), round(file.height * shrink)))
+        return without_alpha(standard(file)).convert("RGB")
+
+
+@functools.cache
+def _readable() -> tuple[str, ...]:
+    """What is opened. Pillow knows more, and hands some, such as EPS, to programs of the system."""
+    Image.init()
+    known = ("JPEG", "MPO", "PNG", "TIFF", "WEBP", "BMP", "GIF", "AVIF")
+    return tuple(name for name in known if name in Image.OPEN)
+
+
+@contextmanager
+def open_picture(path: Path, data: bytes | None = None) -> Iterator[Image.Image]:
+    """A photo's file, not decoded yet; whatever goes wrong in the block is an ``ImageError``.
+
+    Args:
+        path: of the file.
+        data: its bytes, if they have been read already.
+    """
+    try:
+        with Image.open(path if data is None else io.BytesIO(data), formats=_readable()) as file:
+            yield file
+    except ImageError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise ImageError(
+            f"{path}: has more than {2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6:.0f} megapixels; "
+            "if it is to be trusted, raise --max-pixels"
+        ) from error
+    except Exception as error:  # on damaged files Pillow raises whatever comes up
+        reason = _reason(error)
+        if any(word in reason.lower() for word in ("truncated", "broken data stream")):
+            reason += "; --allow-truncated takes what is there"
+        raise ImageError(f"{path}: cannot be read as a picture ({reason})") from error
+
+
+@contextmanager
+def without_warnings() -> Iterator[None]:
+    """Without Pillow's warnings about sizes and odd metadata; for one thread at a time."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@contextmanager
+def reading_limits(*, max_pixels: int, allow_truncated: bool) -> Iterator[None]:
+    """Pillow's own limits, and no warnings, for all threads, while the block runs.
+
+    Args:
+        max_pixels: larger pictures are refused: a small file can unpack to fill the memory.
+        allow_truncated: files that end too early are decoded as far as they go.
+    """
+    before = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES
+    # Pillow refuses what is twice its figure, and only warns of the rest.
+    Image.MAX_IMAGE_PIXELS = max(1, max_pixels // 2)
+    ImageFile.LOAD_TRUNCATED_IMAGES = allow_truncated
+    try:
+        with without_warnings():
+            yield
+    finally:
+        Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = before
+
+
+def write_picture(path: Path, picture: Image.Image, *, quality: int = 95) -> None:
+    """Write a picture in the format of the name's ending; never leaves half a file.
+
+    Raises:
+        ImageError: the ending is unknown or the file cannot be written.
+    """
+    try:
+        data = encode_picture(picture, format_of(path), quality, {"subsampling": 0})
+    except (OSError, ValueError) as error:
+        raise ImageError(f"{path}: cannot be written ({_reason(error)})") from error
+    write_bytes(path, data)
+
+
+def format_of(path: Path) -> str:
+    """Pillow's name of the format that a file name's ending asks for.
+
+    Raises:
+        ImageError: there is none that can be written.
+    """
+    file_format = Image.registered_extensions().get(path.suffix.lower())
+    if file_format is None or file_format not in Image.SAVE:
+        raise ImageError(f"{path}: no format is known for this ending; use .jpg or .png")
+    return file_format
+
+
+def encode_picture(
+    picture: Image.Image, file_format: str, quality: int, options: dict[str, Any]
+) -> bytes:
+    """A picture as the bytes of a file.
+
+    Args:
+        picture: in a mode that the format has.
+        file_format: Pillow's name of it.
+        quality: of JPEG, WebP and AVIF, 1 to 100.
+        options: further keywords of ``Image.save``.
+    """
+    buffer = io.BytesIO()
+    if file_format in ("JPEG", "WEBP", "AVIF"):
+        options = {"quality": quality, **options}
+    picture.save(buffer, format=file_format, **options)
+    return buffer.getvalue()
+
+
+def to_array(picture: Image.Image) -> np.ndarray:
+    """uint8 (3, H, W), contiguous, from a Pillow RGB picture."""
+    return np.ascontiguousarray(np.asarray(picture).transpose(2, 0, 1))
+
+
+def from_array(array: np.ndarray) -> Image.Image:
+    """Pillow RGB picture from uint8 (3, H, W)."""
+    return Image.fromarray(np.ascontiguousarray(array.transpose(1, 2, 0)))
+
+
+def picture_grid(columns: Iterable[Iterable[np.ndarray]], *, gap: int = 4) -> np.ndarray:
+    """One uint8 (3, H, W) picture from rows of equally large ones, with white gaps."""
+    framed = [
+        np.concatenate(
+            [np.pad(p, ((0, 0), (0, gap), (0, gap)), constant_values=255) for p in row], axis=2
+        )
+        for row in columns
+    ]
+    return np.concatenate(framed, axis=1)[:, :-gap, :-gap]
+
+
+def _reason(error: BaseException) -> str:
+    text = str(error).splitlines()[0] if str(error) else type(error).__name__
+    if isinstance(error, Image.UnidentifiedImageError):
+        return "empty, or of no format that is read here"
+    return getattr(error, "strerror", None) or text
+
+
+def encode_planes(
+    path: Path,
+    planes: Planes,
+    *,
+    alpha: np.ndarray | None = None,
+    metadata: Metadata | None = None,
+    quality: int = DEFAULT_QUALITY,
+) -> bytes:
+    """A colour picture as a file in the format of the name's ending.
+
+    Args:
+        path: names the format, and the picture in errors.
+        planes: the picture.
+        alpha: uint8 (H, W); laid on white where the format has no transparency.
+        metadata: to be written along.
+        quality: of JPEG, WebP and AVIF, 1 to 100.
+
+    Raises:
+        ImageError: the format cannot hold such a picture.
+    """
+    file_format = format_of(path)
+    try:
+        if file_format == "JPEG" and alpha is None:
+            return _jpeg(planes, quality, metadata)
+        options = metadata.save_options(file_format) if metadata else {}
+        picture = planes.to_picture()
+        if alpha is not None:
+            picture.putalpha(Image.fromarray(alpha))
+            if file_format in ("JPEG", "BMP"):
+                picture = without_alpha(picture)
+        return encode_picture(picture, file_format, quality, options)
+    except (OSError, ValueError, MemoryError) as error:
+        raise ImageError(f"{path}: cannot be written ({error})") from error
+
+
+def _jpeg(planes: Planes, quality: int, metadata: Metadata | None) -> bytes:
+    """The planes as they are, without a detour through RGB."""
+    body = simplejpeg.encode_jpeg_yuv_planes(planes.y, planes.cb, planes.cr, quality=quality)
+    return _jpeg_head(metadata) + body[_tables(body) :]
+
+
+@functools.lru_cache(maxsize=64)  # the photos of a folder often say the same, or nothing
+def _jpeg_head(metadata: Metadata | None) -> bytes:
+    """The part of a JPEG file that holds metadata, as Pillow writes it."""
+    options = metadata.save_options("JPEG") if metadata else {}
+    stub = encode_picture(Image.new("RGB", (8, 8)), "JPEG", DEFAULT_QUALITY, options)
+    return stub[: _tables(stub)]
+
+
+def _tables(jpeg: bytes) -> int:
+    """Where the metadata of a JPEG file ends and its tables begin."""
+    at = 2
+    while 0xE0 <= jpeg[at + 1] <= 0xEF or jpeg[at + 1] == 0xFE:
+        at += 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big")
+    return at

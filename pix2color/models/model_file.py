@@ -1,0 +1,161 @@
+"""Model files: one ``.safetensors`` whose header holds all that rebuilds the network.
+
+Reading one runs no code from it and downloads nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from pix2color import __version__
+from pix2color.errors import ConfigError, MissingPathError, ModelError, StorageError
+from pix2color.files import hash_file, replacing
+from pix2color.models.base import Generator
+from pix2color.models.registry import build_generator
+
+KEY = "pix2color"
+"""Of the header, in the metadata of a file."""
+NAME_IN_RUN = "model.safetensors"
+
+
+@dataclass
+class ModelInfo:
+    """The header of a model file.
+
+    Attributes:
+        architecture: key of ``GENERATORS``.
+        options: keywords of its builder.
+        recipe: of the run that made it.
+        data: what it was trained on.
+        render_size: short side, in pixels, at which it predicts best.
+        step: of that run.
+        scores: on that run's validation photos.
+        version: of pix2color.
+        sha256: of the tensors, in the order of their names.
+        card: what people should know of it: intended use, faults, licence (text).
+    """
+
+    architecture: str
+    options: dict[str, Any] = field(default_factory=dict)
+    recipe: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
+    render_size: int = 256
+    step: int = 0
+    scores: dict[str, float] = field(default_factory=dict)
+    version: str = __version__
+    sha256: str = ""
+    card: str = ""
+
+
+def save_model(path: Path, generator: nn.Module, info: ModelInfo) -> None:
+    """Write a generator with its header; never leaves half a file.
+
+    Raises:
+        StorageError: it cannot be written, for a full disk perhaps.
+    """
+    tensors = {k: v.detach().cpu().contiguous() for k, v in generator.state_dict().items()}
+    header = json.dumps({**asdict(info), "sha256": _digest(tensors)})
+    write_tensors(path, tensors, {KEY: header})
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    """Write safetensors; never leaves half a file.
+
+    Raises:
+        StorageError: it cannot be written, for a full disk perhaps.
+    """
+    try:
+        with replacing(path) as temporary:
+            temporary.touch()
+            mode = temporary.stat().st_mode
+            save_file(tensors, temporary, metadata=metadata)
+            temporary.chmod(mode)  # safetensors lets nobody else read what it writes
+    except (OSError, SafetensorError) as error:
+        raise StorageError(f"{path}: cannot be written ({error}); free some space") from error
+
+
+def load_model(run_or_file: Path) -> tuple[Generator, ModelInfo]:
+    """The generator of a run folder or model file, in eval mode, on the CPU, and its header.
+
+    Raises:
+        MissingPathError: nothing is there.
+        ModelError: it is not a model file of pix2color, or damaged.
+    """
+    path = locate_model(run_or_file)
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = (file.metadata() or {}).get(KEY)
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path}: {_what_it_is(path)}") from error
+    if header is None:
+        raise ModelError(f"{path}: tensors without pix2color's header; name a file it has written")
+    try:
+        info = ModelInfo(**json.loads(header))
+        generator = build_generator(info.architecture, info.options)
+        generator.load_state_dict(state)
+        if info.sha256 != _digest(state):
+            raise ModelError(f"{path}: damaged, its tensors changed since they were written")
+    except (ConfigError, TypeError, ValueError, RuntimeError) as error:
+        raise ModelError(
+            f"{path}: its tensors do not fit its header, or another version wrote it; "
+            "export it again from its run"
+        ) from error
+    return generator.eval(), info
+
+
+def locate_model(run_or_file: Path) -> Path:
+    """The model file that is meant.
+
+    Raises:
+        MissingPathError: nothing is there.
+    """
+    path = run_or_file / NAME_IN_RUN if run_or_file.is_dir() else run_or_file
+    if not path.is_file():
+        hint = (
+            f"the run has no {NAME_IN_RUN} yet (written with the first checkpoint)"
+            if run_or_file.is_dir()
+            else "no such model file or run folder"
+        )
+        raise MissingPathError(f"{run_or_file}: {hint}")
+    return path
+
+
+def model_hash(run_or_file: Path) -> str:
+    """16 digits that tell a model file from others.
+
+    Raises:
+        MissingPathError: nothing is there.
+    """
+    return hash_file(locate_model(run_or_file))[:16]
+
+
+def _digest(tensors: dict[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _what_it_is(path: Path) -> str:
+    """Why a file is no model, for the person who thought it was one."""
+    with path.open("rb") as file:
+        start = file.read(64).lstrip().lower()
+    if start.startswith((b"<!doctype", b"<html", b"<?xml", b"<head")):
+        return "is a web page, not a model; the download went wrong, fetch the file itself"
+    if start.startswith((b"pk\x03\x04", b"\x80")):
+        return (
+            "is a pickle, which could run code and is not loaded; "
+            "name a .safetensors file or a run folder of pix2color"
+        )
+    return "is not a model file, or damaged; name a .safetensors file or a run folder"

@@ -1,0 +1,139 @@
+"""Generators as ONNX files: written by ``pix2color export``, run by onnxruntime."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pix2color.errors import MissingExtraError, MissingPathError, ModelError
+from pix2color.files import replacing
+from pix2color.models.base import Generator
+from pix2color.models.model_file import KEY, ModelInfo
+from pix2color.models.padding import padded
+
+_STRIDE = 32
+_LARGEST = 8192
+_OPSET = 18
+
+
+class _AnySize(nn.Module):
+    """A generator on its input padded to multiples of 32, which a fixed graph needs."""
+
+    def __init__(self, generator: Generator) -> None:
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, L: Tensor) -> Tensor:
+        height, width = L.shape[2:]
+        return self.generator(padded(L, _STRIDE))[:, :, :height, :width]
+
+
+def save_onnx(path: Path, generator: Generator, info: ModelInfo) -> None:
+    """Write a generator for any number of pictures of any size; never leaves half a file.
+
+    Input ``L`` (N, 1, H, W) in [-1, 1], output ``ab`` (N, 2, H, W) in units of 110, float32.
+
+    Raises:
+        MissingExtraError: onnx is not installed.
+    """
+    onnx = _import("onnx")
+    _import("onnxscript")
+    sides = {0: "n", 2: "height", 3: "width"}
+    dimensions = {axis: torch.export.Dim(name, min=1, max=_LARGEST) for axis, name in sides.items()}
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the exporter's own making
+        program = torch.onnx.export(
+            _AnySize(generator.cpu().float()).eval(),
+            (torch.zeros(2, 1, 70, 90),),
+            dynamo=True,
+            dynamic_shapes={"L": dimensions},
+            input_names=["L"],
+            output_names=["ab"],
+            opset_version=_OPSET,
+            verbose=False,
+        )
+    assert program is not None
+    model = program.model_proto
+    header = replace(info, sha256=_digest(model))
+    entry = model.metadata_props.add()
+    entry.key, entry.value = KEY, json.dumps(asdict(header))
+    onnx.checker.check_model(model)
+    with replacing(path) as temporary:
+        temporary.write_bytes(model.SerializeToString())
+
+
+def read_onnx(path: Path) -> tuple[bytes, ModelInfo]:
+    """The checked bytes of an ONNX file of ours, and its header.
+
+    Raises:
+        MissingPathError: nothing is there.
+        ModelError: it is not a file of ours, or damaged.
+        MissingExtraError: onnx is not installed.
+    """
+    onnx = _import("onnx")
+    if not path.is_file():
+        raise MissingPathError(f"{path}: no such file; `pix2color export` writes one")
+    try:
+        model = onnx.load(path, load_external_data=False)
+    except Exception as error:  # of protobuf, whose classes depend on its version
+        raise ModelError(f"{path}: is not an ONNX file, or damaged; export it again") from error
+    header = {entry.key: entry.value for entry in model.metadata_props}.get(KEY)
+    if header is None:
+        raise ModelError(f"{path}: an ONNX file without pix2color's header; export it again")
+    try:
+        info = ModelInfo(**json.loads(header))
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"{path}: another version wrote it; export it again") from error
+    if info.sha256 != _digest(model):
+        raise ModelError(f"{path}: damaged, its tensors changed since they were written")
+    return model.SerializeToString(), info
+
+
+def load_onnx(path: Path) -> tuple[Callable[[Tensor], Tensor], ModelInfo]:
+    """The network of an ONNX file as a function on L, on the CPU, and its header.
+
+    Raises:
+        MissingPathError, ModelError, MissingExtraError: see ``read_onnx``.
+    """
+    runtime = _import("onnxruntime")
+    data, info = read_onnx(path)
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = 1  # the photos are what is worked on in parallel
+    try:
+        session = runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's classes differ by what is wrong
+        raise ModelError(f"{path}: onnxruntime cannot run it; export it again") from error
+
+    def network(L: Tensor) -> Tensor:
+        return torch.from_numpy(session.run(None, {"L": L.numpy()})[0])
+
+    return network, info
+
+
+def _digest(model: Any) -> str:
+    digest = hashlib.sha256()
+    for tensor in sorted(model.graph.initializer, key=lambda tensor: tensor.name):
+        digest.update(f"{tensor.name} {tensor.data_type} {list(tensor.dims)}".encode())
+        digest.update(tensor.raw_data)
+    return digest.hexdigest()
+
+
+def _import(name: str) -> ModuleType:
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise MissingExtraError(
+            f"{name} is not installed; install it with: pip install 'pix2color[onnx]'"
+        ) from error

@@ -1,0 +1,67 @@
+"""This process among others: its rank, how many there are, and the cores that it may use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pix2color.errors import UsageError
+
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def rank() -> int:
+    """Return the number of this process among those that a launcher has started; 0 if alone."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def local_rank() -> int:
+    """Return the number of this process among those on this machine; 0 if alone."""
+    return int(os.environ.get("LOCAL_RANK", "0"))
+
+
+def world_size() -> int:
+    """Return how many processes a launcher has started; 1 without one."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def is_main() -> bool:
+    """Return whether this process is the one that speaks for all."""
+    return rank() == 0
+
+
+def require_single(command: str) -> None:
+    """Check that a command was not started several times by a launcher.
+
+    Raises:
+        UsageError: it was.
+    """
+    if world_size() > 1:
+        raise UsageError(f"{command}: runs in one process; start it without torchrun")
+
+
+def cores() -> int:
+    """Return the cores that this process may use: fewer than there are, in a container or a job."""
+    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else ()
+    found = len(allowed) or os.cpu_count() or 1
+    quota, _, period = container_limit("cpu.max").partition(" ")
+    return max(1, min(found, int(quota) // int(period))) if quota.isdigit() else found
+
+
+def container_limit(name: str) -> str:
+    """Return a limit of the container (Linux, cgroup 2), such as ``memory.max``; empty if none."""
+    file = _CGROUP / name
+    return file.read_text().strip() if file.is_file() else ""
+
+
+def is_running(process: int) -> bool:
+    """Return whether a process of this machine is alive."""
+    if os.name == "nt":  # there, asking would end it
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is, and somebody else's
+        return True
+    return True

@@ -1,0 +1,135 @@
+"""What a run is made of, from its recipe: photos, batches, budget, optimizers."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from pix2color.config.schema import GanRecipe, OptimizerConfig, PretrainRecipe, Recipe
+from pix2color.data.batches import (
+    Batch,
+    EpochOrder,
+    TrainingPhotos,
+    default_workers,
+    endless_batches,
+    evaluation_batches,
+)
+from pix2color.data.sources import Photo, collect, limited, split
+from pix2color.errors import ConfigError, DataError
+from pix2color.progress import say
+from pix2color.training.engine import Budget
+
+
+def select_photos(recipe: Recipe) -> tuple[list[Photo], list[Photo]]:
+    """Photos for training and for validation; none is in both, unless the recipe says so."""
+    photos = collect(recipe.data.train)
+    if recipe.validation.on_training_photos:
+        train = limited(photos, recipe.data.limit)
+        return train, train
+    if recipe.data.val:
+        val = collect(recipe.data.val)
+        kept_out = {photo.path for photo in val}
+        train = [photo for photo in photos if photo.path not in kept_out]
+    else:
+        train, val = split(photos, recipe.data.val_fraction)
+    if not train:
+        raise DataError(
+            f"{recipe.data.train[0]}: no photo is left for training; "
+            "give more photos, or a smaller --val-fraction"
+        )
+    return limited(train, recipe.data.limit), val
+
+
+def training_batches(
+    photos: list[Photo],
+    recipe: Recipe,
+    order: EpochOrder,
+    device: torch.device,
+    kind: type[TrainingPhotos] = TrainingPhotos,
+) -> Iterator[Batch]:
+    """Endless training batches as the recipe wants them."""
+    workers = recipe.data.workers
+    return endless_batches(
+        kind(photos, recipe.data, recipe.seed),
+        order,
+        workers=default_workers(photos, device) if workers is None else workers,
+        pin_memory=device.type == "cuda",
+    )
+
+
+def validation_squares(photos: list[Photo], recipe: Recipe) -> tuple[Tensor | None, list[Path]]:
+    """The first so many colour photos in the order of their contents, which is no order: uint8
+    (N, 3, S, S), or None if there are none, and the path of each."""
+    wanted = recipe.validation.photos
+    found: list[Tensor] = []
+    paths: list[Path] = []
+    for pixels, of in evaluation_batches(
+        sorted(photos, key=lambda photo: photo.share), size=recipe.validation.size, batch_size=8
+    ):
+        found.append(pixels)
+        paths += of
+        if len(paths) >= wanted:
+            break
+    if photos and not found:
+        say("warning: no validation photo has colour; going on without validation")
+    return (torch.cat(found)[:wanted] if found else None), paths[:wanted]
+
+
+def resolve_budget(recipe: Recipe, order: EpochOrder) -> Budget:
+    """How long the recipe wants to train."""
+    budget = recipe.budget
+    if budget.max_minutes is not None:
+        return Budget(seconds=budget.max_minutes * 60)
+    if budget.max_steps is not None:
+        return Budget(steps=budget.max_steps)
+    assert budget.epochs is not None  # one of the three, as BudgetConfig checks
+    return Budget(steps=max(1, round(budget.epochs * order.steps_per_epoch)))
+
+
+def build_optimizer(module: nn.Module, config: OptimizerConfig, key: str) -> Optimizer:
+    """One network's optimizer; a ConfigError names ``key``, its setting."""
+    kind = _OPTIMIZERS.get(config.name.lower())
+    if kind is None:
+        names = ", ".join(sorted(kind.__name__ for kind in _OPTIMIZERS.values()))
+        raise ConfigError(f"{key}.name: torch.optim has no {config.name!r}; it has: {names}")
+    known = [name for name in inspect.signature(kind).parameters if name not in ("params", "lr")]
+    for option in config.options:
+        if option not in known:
+            raise ConfigError(
+                f"{key}.options: {kind.__name__} has no {option!r}; it has: {', '.join(known)}"
+            )
+    try:
+        return kind(module.parameters(), lr=config.lr, **config.options)  # type: ignore[call-arg]
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{key}.options {config.options} do not fit: {error}") from error
+
+
+_OPTIMIZERS: dict[str, type[Optimizer]] = {
+    name.lower(): kind
+    for name, kind in vars(torch.optim).items()
+    if isinstance(kind, type) and issubclass(kind, Optimizer)
+    # Not the base class, nor those that want other steps or other gradients.
+    if name not in ("Optimizer", "LBFGS", "SparseAdam", "Muon")
+}
+
+
+def with_absolute_paths(recipe: PretrainRecipe | GanRecipe) -> PretrainRecipe | GanRecipe:
+    """The recipe with paths that hold wherever it is run again."""
+    data = recipe.data
+    paths = {"train": [p.resolve() for p in data.train], "val": [p.resolve() for p in data.val]}
+    changes: dict[str, Any] = {"data": data.model_copy(update=paths)}
+    weights = Path(recipe.model.encoder_weights)
+    if weights.is_file():
+        model = {"encoder_weights": str(weights.resolve())}
+        changes["model"] = recipe.model.model_copy(update=model)
+    if recipe.init is not None:
+        changes["init"] = recipe.init.resolve()
+    if Path(recipe.feature_weights).is_file():
+        changes["feature_weights"] = str(Path(recipe.feature_weights).resolve())
+    return recipe.model_copy(update=changes)

@@ -1,0 +1,299 @@
+"""Every kind of file a photo comes in, read and written."""
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from conftest import colour_photos
+from PIL import Image, ImageCms
+from skimage import data
+
+from pix2color.color.lab import gray_of, lightness, rgb_to_lab
+from pix2color.color.recompose import Planes, chroma_maps, recompose
+from pix2color.errors import ImageError
+from pix2color.imaging.grayscale import gray_photo, read_gray_photo
+from pix2color.imaging.io import encode_planes, read_rgb, reading_limits
+from pix2color.imaging.metadata import SOURCE_TYPE, Metadata
+
+CAMERA = Image.fromarray(data.camera()).resize((96, 72))
+GRAY = np.asarray(CAMERA)
+
+
+def to_lab(picture):
+    lab = ImageCms.createProfile("LAB")
+    transform = ImageCms.buildTransform(ImageCms.createProfile("sRGB"), lab, "RGB", "LAB")
+    return transform.apply(picture.convert("RGB"))
+
+
+def deep(factor, dtype):
+    return Image.fromarray((GRAY.astype(np.float64) * factor).astype(dtype))
+
+
+KINDS = {
+    "gray.jpg": (CAMERA, {"quality": 100}),
+    "three-channels.jpg": (CAMERA.convert("RGB"), {"quality": 100}),
+    "stored-as-rgb.jpg": (CAMERA.convert("RGB"), {"quality": 100, "keep_rgb": True}),
+    "progressive.jpg": (CAMERA, {"quality": 100, "progressive": True}),
+    "cmyk.jpg": (CAMERA.convert("RGB").convert("CMYK"), {"quality": 100}),
+    "palette.png": (CAMERA.convert("P"), {}),
+    "alpha.png": (Image.merge("LA", [CAMERA, CAMERA.rotate(180)]), {}),
+    "16-bit.png": (deep(257, np.uint16), {}),
+    "16-bit.tif": (deep(257, np.uint16), {}),
+    "32-bit.tif": (deep(257, np.int32), {}),
+    "32-bit-unsigned.tif": (Image.fromarray((GRAY * np.uint32(2**24)).view(np.int32)), {}),
+    "float-1.tif": (deep(1 / 255, np.float32), {}),
+    "float-255.tif": (deep(1, np.float32), {}),
+    "lab.tif": (to_lab(CAMERA), {}),
+    "cmyk.tif": (CAMERA.convert("RGB").convert("CMYK"), {}),
+    "lossless.webp": (CAMERA.convert("RGB"), {"lossless": True}),
+    "gray.bmp": (CAMERA, {}),
+    "gray.gif": (CAMERA, {}),
+    "gray.avif": (CAMERA, {"quality": 100}),
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_kind_of_file_gives_the_same_gray(name, write_photo):
+    picture, options = KINDS[name]
+    photo = read_gray_photo(write_photo(name, picture, **options))
+    # A CMYK picture without profile, AVIF and JPEG are not exact.
+    np.testing.assert_allclose(photo.gray.astype(int), GRAY, atol=2)
+    assert not photo.has_colour
+    assert (photo.alpha is not None) == (name == "alpha.png")
+
+
+def test_black_and_white_in_one_bit(write_photo):
+    photo = read_gray_photo(write_photo("fax.png", CAMERA.convert("1")))
+    assert set(np.unique(photo.gray)) == {0, 255}
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation_is_applied_to_gray_and_alpha(orientation, write_photo):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    exif[0x010F] = "Leica"
+    picture = Image.merge("LA", [CAMERA, CAMERA])
+    path = write_photo("turned.png", picture, exif=exif)
+    photo = read_gray_photo(path)
+    with Image.open(path) as file:
+        from PIL import ImageOps
+
+        upright = ImageOps.exif_transpose(file)
+    assert np.array_equal(photo.gray, np.asarray(upright.getchannel("L")))
+    assert np.array_equal(photo.alpha, np.asarray(upright.getchannel("A")))
+    kept = Image.Exif()
+    kept.load(photo.metadata.exif)
+    assert dict(kept) == {0x010F: "Leica"}  # turning twice would be wrong
+
+
+class TestProfiles:
+    def test_gray_and_rgb_profiles_are_converted(self, write_photo):
+        """A made-up linear space: its values are far from sRGB's."""
+        linear = ImageCms.ImageCmsProfile(_linear_profile())
+        ramp = np.linspace(0, 255, 64 * 64).reshape(64, 64).astype(np.uint8)
+        expected = gray_of(
+            np.asarray(
+                ImageCms.buildTransform(linear, ImageCms.createProfile("sRGB"), "RGB", "RGB").apply(
+                    Image.fromarray(ramp).convert("RGB")
+                )
+            )
+        )
+        assert np.abs(expected.astype(int) - ramp).max() > 40
+        for mode in ("RGB", "L"):
+            picture = Image.fromarray(ramp).convert(mode)
+            path = write_photo(f"{mode}.png", picture, icc_profile=linear.tobytes())
+            gray = read_gray_photo(path).gray
+            np.testing.assert_allclose(gray.astype(int), expected, atol=1)
+            assert np.array_equal(np.asarray(read_rgb(path))[..., 1], gray)
+
+    def test_a_broken_profile_does_not_lose_the_photo(self, write_photo):
+        path = write_photo("a.jpg", CAMERA, icc_profile=b"garbage" * 40, quality=100)
+        np.testing.assert_allclose(read_gray_photo(path).gray.astype(int), GRAY, atol=2)
+
+
+def _linear_profile():
+    """sRGB's primaries with a straight curve: the bytes of the sRGB profile, curve replaced."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    count = int.from_bytes(profile[128:132], "big")
+    for i in range(count):
+        at = 132 + 12 * i
+        if profile[at : at + 4] in (b"rTRC", b"gTRC", b"bTRC"):
+            offset = int.from_bytes(profile[at + 4 : at + 8], "big")
+            size = int.from_bytes(profile[at + 8 : at + 12], "big")
+            curve = b"curv" + bytes(4) + (0).to_bytes(4, "big")  # no entries: the identity
+            profile[offset : offset + size] = curve.ljust(size, b"\0")
+        elif profile[at : at + 4] == b"desc":  # or it would be taken for sRGB
+            offset = int.from_bytes(profile[at + 4 : at + 8], "big")
+            size = int.from_bytes(profile[at + 8 : at + 12], "big")
+            text = profile[offset : offset + size]
+            text = text.replace("sRGB".encode("utf-16-be"), "Line".encode("utf-16-be"))
+            profile[offset : offset + size] = text.replace(b"sRGB", b"Line")
+    return io.BytesIO(bytes(profile))
+
+
+def toned(gray, tint):
+    g = gray / 255
+    if tint == "sepia":
+        out = np.stack([0.95 * g + 0.05, 0.85 * g + 0.04, 0.6 * g + 0.03], axis=-1)
+    elif tint == "selenium":
+        out = np.stack([g**0.9, g, g**0.85], axis=-1)
+    else:  # faded, and yellowed from one corner
+        down, across = np.mgrid[0 : 1 : len(g) * 1j, 0 : 1 : g.shape[1] * 1j]
+        out = np.stack([0.7 * g + 0.25, 0.65 * g + 0.2, 0.5 * g + 0.2 - 0.12 * down * across], -1)
+    noise = np.random.default_rng(0).normal(0, 0.01, out.shape)
+    return Image.fromarray(((out + noise).clip(0, 1) * 255).astype(np.uint8))
+
+
+class TestColour:
+    @pytest.mark.parametrize("tint", ["sepia", "selenium", "stained"])
+    def test_a_toned_photo_is_read_by_its_luminance(self, tint, write_photo):
+        path = write_photo("old.jpg", toned(data.camera(), tint), quality=85)
+        photo = read_gray_photo(path)
+        assert not photo.has_colour
+        pixels = np.array(Image.open(path))
+        truth = rgb_to_lab(torch.from_numpy(pixels).permute(2, 0, 1)[None])[0, 0].numpy()
+        moved = np.abs((lightness(photo.gray) + 1) * 50 - truth)
+        assert moved.mean() < 0.3
+        assert np.quantile(moved, 0.999) < 2
+
+    @pytest.mark.parametrize("name", ["astronaut", "chelsea", "coffee"])
+    def test_a_colour_photo_is_told_apart(self, name, write_photo):
+        picture = Image.fromarray(colour_photos()[name])
+        for path in (write_photo("a.jpg", picture), write_photo("a.png", picture)):
+            assert read_gray_photo(path).has_colour
+
+    def test_a_flat_tint_is_no_colour(self):
+        assert not gray_photo(Image.new("RGB", (50, 40), (200, 180, 140))).has_colour
+
+
+class TestPages:
+    def test_the_first_is_taken_and_it_is_said(self, write_photo):
+        turned = [CAMERA.rotate(180), CAMERA.rotate(90)]
+        more = {"save_all": True, "append_images": turned}
+        for name, told in (("a.tif", "first of 3 pages"), ("a.gif", "first of 3 frames")):
+            photo = read_gray_photo(write_photo(name, CAMERA, **more))
+            assert photo.notes == [told]
+            assert np.array_equal(photo.gray, GRAY)
+
+
+class TestDamage:
+    def test_truncated_files_are_refused_and_taken_on_demand(self, write_photo):
+        for name in ("a.jpg", "a.png"):
+            path = write_photo(name, CAMERA)
+            path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+            with pytest.raises(ImageError, match=r"a\..*truncated.*--allow-truncated"):
+                read_gray_photo(path)
+            with reading_limits(max_pixels=10**6, allow_truncated=True):
+                photo = read_gray_photo(path)
+            np.testing.assert_allclose(photo.gray[:10].astype(int), GRAY[:10], atol=40)
+            with pytest.raises(ImageError):  # the limits are those of the block
+                read_gray_photo(path)
+
+    def test_what_a_program_of_the_system_would_have_to_read_is_no_photo(self, tmp_path):
+        path = tmp_path / "page.jpg"
+        path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n")
+        with pytest.raises(ImageError, match="of no format that is read here"):
+            read_gray_photo(path)
+
+    def test_a_small_file_that_unpacks_to_fill_the_memory_is_refused(self, write_photo):
+        path = write_photo("bomb.png", Image.new("1", (20_000, 6_000)))
+        assert path.stat().st_size < 50_000
+        with (
+            reading_limits(max_pixels=100_000_000, allow_truncated=False),
+            pytest.raises(ImageError, match=r"bomb\.png: has more than 100 megapixels.*max-pixels"),
+        ):
+            read_gray_photo(path)
+        with reading_limits(max_pixels=120_000_000, allow_truncated=False):
+            assert read_gray_photo(path).gray.shape == (6_000, 20_000)
+
+    def test_damaged_metadata_does_not_lose_the_photo(self, write_photo):
+        path = write_photo("a.jpg", CAMERA, exif=b"Exif\0\0MM\0\x2a\xff\xff\xff\xff", dpi=(0, 0))
+        photo = read_gray_photo(path)
+        assert photo.gray.shape == GRAY.shape
+        assert encode_planes(path, _planes(), metadata=photo.metadata.marked())
+
+
+def _planes():
+    maps = chroma_maps(np.full((1, 8, 8), 128, np.uint8), torch.full((1, 2, 8, 8), 0.15))[0]
+    return recompose(GRAY, maps)
+
+
+class TestEncode:
+    @pytest.mark.parametrize("ending", ["jpg", "png", "tif", "webp", "bmp", "avif"])
+    def test_the_picture_is_in_the_file(self, ending, tmp_path):
+        path = tmp_path / f"a.{ending}"
+        path.write_bytes(encode_planes(path, _planes(), quality=98))
+        truth = np.asarray(_planes().to_picture()).astype(int)
+        with Image.open(path) as file:
+            assert (file.mode, file.size) == ("RGB", CAMERA.size)
+            away = np.abs(np.asarray(file).astype(int) - truth)
+        assert away.mean() < (0.01 if ending in ("png", "tif", "bmp") else 3)
+
+    def test_alpha_is_kept_where_the_format_has_it(self, tmp_path):
+        alpha = np.full(GRAY.shape, 77, np.uint8)
+        for ending in ("png", "tif", "webp"):
+            data = encode_planes(tmp_path / f"a.{ending}", _planes(), alpha=alpha)
+            assert np.array_equal(np.asarray(Image.open(io.BytesIO(data)).getchannel("A")), alpha)
+        clear = encode_planes(tmp_path / "a.jpg", _planes(), alpha=np.zeros_like(alpha))
+        assert Image.open(io.BytesIO(clear)).getextrema() == ((255, 255),) * 3
+
+    @pytest.mark.parametrize("ending", ["jpg", "png", "tif", "webp", "avif"])
+    def test_metadata_is_carried_over_with_a_note(self, ending, write_photo):
+        exif = Image.Exif()
+        exif[0x010E], exif[0x0112] = "Grandma, 1931", 1
+        exif.get_ifd(0x8769)[0x9003] = "1931:07:05 12:00:00"
+        xmp = (
+            b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF '
+            b'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description '
+            b'rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/" dc:source="album 3"'
+            b' xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"'
+            b' Iptc4xmpExt:DigitalSourceType="http://cv.iptc.org/newscodes/digitalsourcetype/print"'
+            b"/></rdf:RDF></x:xmpmeta>"
+        )
+        path = write_photo("a.jpg", CAMERA, exif=exif, xmp=xmp, dpi=(300, 300), comment=b"scan 7")
+        metadata = read_gray_photo(path).metadata.marked()
+        out = path.with_name(f"out.{ending}")
+        out.write_bytes(encode_planes(out, _planes(), metadata=metadata))
+        with Image.open(out) as file:
+            file.load()
+            kept = file.getexif()
+            assert kept[0x010E] == "Grandma, 1931"
+            assert "colours added by software" in kept[0x000B]
+            assert kept.get_ifd(0x8769)[0x9003] == "1931:07:05 12:00:00"
+            packet = file.info["xmp"].decode()
+            assert packet.count("DigitalSourceType>") == 2  # opened and closed: the old one is gone
+            assert SOURCE_TYPE in packet
+            assert 'dc:source="album 3"' in packet
+            _parses(packet)
+            if ending in ("jpg", "png", "tif"):
+                assert [round(float(v)) for v in file.info["dpi"]] == [300, 300]
+            if ending == "jpg":
+                assert file.info["comment"] == b"scan 7"
+                assert file.app["APP0"][:4] == b"JFIF"
+
+    def test_a_note_is_made_where_there_was_nothing(self):
+        metadata = Metadata().marked()
+        assert SOURCE_TYPE.encode() in metadata.xmp
+        _parses(metadata.xmp.decode())
+        assert Metadata(xmp=b"no xml at all").marked().xmp == metadata.xmp
+
+    def test_iptc_captions_stay_in_jpeg(self, write_photo):
+        caption = b"Photoshop 3.0\x008BIM\x04\x04\0\0\0\0\0\x08\x1c\x02x\0\x03Mum"
+        segment = b"\xff\xed" + (len(caption) + 2).to_bytes(2, "big") + caption
+        path = write_photo("a.jpg", CAMERA, extra=segment)
+        out = encode_planes(path, _planes(), metadata=read_gray_photo(path).metadata.marked())
+        assert dict(Image.open(io.BytesIO(out)).applist)["APP13"] == caption
+
+    def test_what_a_format_cannot_hold_is_an_error(self, tmp_path):
+        strip = np.zeros((2, 70_000), np.uint8)
+        planes = Planes(strip, strip[:1, ::2].copy(), strip[:1, ::2].copy())
+        with pytest.raises(ImageError, match=r"a\.jpg: cannot be written"):
+            encode_planes(tmp_path / "a.jpg", planes)
+
+
+def _parses(packet):
+    from xml.etree import ElementTree
+
+    start, end = packet.index("<x:xmpmeta"), packet.index("</x:xmpmeta>") + len("</x:xmpmeta>")
+    ElementTree.fromstring(packet[start:end])

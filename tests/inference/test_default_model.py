@@ -1,0 +1,97 @@
+"""The model that comes along: there, small enough, and good at what it is for."""
+
+import json
+import subprocess
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from conftest import ROOT, colour_photos, pix2color
+from PIL import Image
+
+from pix2color import Colorizer
+from pix2color.color.lab import rgb_to_lab
+from pix2color.inference.network import DEFAULT_MODEL
+from pix2color.metrics import ciede2000, colorfulness
+
+
+@pytest.fixture(scope="module")
+def default():
+    return Colorizer.load()
+
+
+def lab(picture: Image.Image) -> torch.Tensor:
+    pixels = torch.from_numpy(np.asarray(picture.convert("RGB")).transpose(2, 0, 1).copy())
+    return rgb_to_lab(pixels[None] / 255)
+
+
+def gray(pixels: np.ndarray) -> Image.Image:
+    return Image.fromarray(pixels).convert("L")
+
+
+def test_it_is_small_and_says_what_it_is(default):
+    assert DEFAULT_MODEL.stat().st_size <= 30e6
+    assert default.info.architecture == "unet-resnet18"
+    assert default.info.card == (ROOT / "docs" / "model-card.md").read_text("utf-8")
+    recipe = default.info.recipe
+    made_by = yaml.safe_load((ROOT / "configs" / f"{recipe['name']}.yaml").read_text("utf-8"))
+    assert recipe["task"] == made_by["task"]
+    assert recipe["losses"] == made_by["losses"]
+    assert "/" not in json.dumps(recipe), "places of the machine that made it"
+
+
+def test_make_trains_it_as_the_recipe_says():
+    page = (ROOT / "docs" / "results" / "recipe.md").read_text("utf-8")
+    told = page.split("```sh\n")[1].split("```")[0].replace("\\\n", "").split()
+    make = ["make", "--dry-run", "--no-print-directory", "model", "BIN=bin", "PHOTOS=PHOTOS"]
+    done = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True)
+    trains = done.stdout[done.stdout.index("bin/pix2color") :]
+    assert trains.replace("bin/", "").replace("\\\n", "").split() == told
+
+
+def test_it_is_used_without_being_named(tmp_path):
+    photo = tmp_path / "old.jpg"
+    gray(colour_photos()["chelsea"]).save(photo)
+    done = pix2color("colorize", photo, "--out", tmp_path / "colour")
+    assert done.returncode == 0, done.stderr
+    picture = Image.open(tmp_path / "colour" / "old.jpg")
+    assert np.ptp(np.asarray(picture).astype(int), axis=2).mean() > 10
+
+
+@pytest.mark.parametrize("name", ["astronaut", "chelsea", "coffee"])
+def test_photographs_it_has_not_seen_get_more_like_the_truth(default, name):
+    pixels = colour_photos()[name]
+    truth = lab(Image.fromarray(pixels))
+    ours = lab(default.colorize(gray(pixels)))
+    as_gray = lab(gray(pixels))
+    assert ciede2000(ours, truth).mean() < ciede2000(as_gray, truth).mean()
+
+
+def test_its_colours_are_neither_pale_nor_loud(default):
+    def total(pictures) -> float:
+        tensors = (torch.from_numpy(np.asarray(p).transpose(2, 0, 1).copy()) for p in pictures)
+        return sum(float(colorfulness(t[None] / 255)) for t in tensors)
+
+    photos = list(colour_photos().values())
+    ours = total(default.colorize(gray(pixels)) for pixels in photos)
+    assert 0.4 < ours / total(photos) < 1.2
+
+
+def test_luminance_stays_the_photos_own(default):
+    pixels = colour_photos()["astronaut"]
+    moved = lab(default.colorize(gray(pixels)))[:, 0] - lab(gray(pixels))[:, 0]
+    assert moved.abs().mean() < 0.25
+
+
+@pytest.mark.parametrize("name", ["astronaut", "chelsea", "coffee"])
+def test_sepia_and_faded_photos_get_the_colours_of_clean_ones(default, name):
+    clean = gray(colour_photos()[name])
+    values = np.asarray(clean).astype(float)
+    sepia = np.stack([values * 1.07, values * 0.95, values * 0.74], axis=2).clip(0, 255)
+    faded = 60 + values * 0.6
+    wanted = lab(default.colorize(clean))[:, 1:]
+    strength = wanted.norm(dim=1).mean()
+    for worn, most in ((sepia, 0.15), (faded, 0.3)):
+        found = lab(default.colorize(Image.fromarray(worn.astype(np.uint8))))[:, 1:]
+        assert (found - wanted).norm(dim=1).mean() < most * strength

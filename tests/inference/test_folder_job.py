@@ -1,0 +1,354 @@
+"""``pix2color colorize`` on real files."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from conftest import ROOT, colour_photos, one_line, pix2color
+from PIL import Image
+from skimage import data
+
+from pix2color.color.lab import rgb_to_lab
+from pix2color.imaging.metadata import SOURCE_TYPE
+
+
+@pytest.fixture
+def album(tmp_path, write_photo):
+    """Gray photos of several kinds, two levels deep."""
+    camera = Image.fromarray(data.camera())
+    write_photo("album/camera.jpg", camera.resize((301, 203)))
+    write_photo("album/deep/er/tall.png", camera.resize((50, 171)))
+    write_photo("album/deep/tiny.png", camera.resize((3, 2)))
+    write_photo("album/old.gif", camera.resize((64, 48)))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    write_photo("album/turned.jpg", camera.resize((80, 40)), exif=exif)
+    return tmp_path / "album"
+
+
+def made(folder):
+    """Names of the files below a folder, but for hidden ones."""
+    names = (p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+    return sorted(name for name in names if not name.startswith("."))
+
+
+def lightness(path):
+    pixels = np.array(Image.open(path).convert("RGB"))
+    return rgb_to_lab(torch.from_numpy(pixels).permute(2, 0, 1)[None])[0, 0].numpy()
+
+
+def test_a_folder_is_mirrored_with_size_and_luminance_kept(album, pretrained, tmp_path):
+    out = tmp_path / "out"
+    result = pix2color("colorize", album, "--model", pretrained, "--out", out)
+    assert result.returncode == 0, result.stderr
+    assert made(out) == ["camera.jpg", "deep/er/tall.png", "deep/tiny.png", "old.png", "turned.jpg"]
+    assert Image.open(out / "turned.jpg").size == (40, 80)
+    for name in ("deep/er/tall.png", "deep/tiny.png"):
+        assert Image.open(out / name).size == Image.open(album / name).size
+        moved = np.abs(lightness(out / name) - lightness(album / name))
+        assert moved.mean() < 0.3
+        assert moved.max() < 2
+    assert "5 photos coloured, 0 failed" in result.stdout
+
+
+def test_files_and_json(album, pretrained, tmp_path):
+    (album / "broken.jpg").write_bytes(b"no picture")
+    out = tmp_path / "out"
+    files = [album / "camera.jpg", album / "broken.jpg", album / "camera.jpg"]
+    result = pix2color("colorize", *files, "--model", pretrained, "--out", out, "--json")
+    assert result.returncode == 3
+    broken, camera = json.loads(result.stdout)
+    assert (camera["status"], camera["output"]) == ("coloured", str(out / "camera.jpg"))
+    assert broken["status"] == "failed"
+    assert broken["output"] is None
+    assert "broken.jpg: cannot be read" in broken["reason"]
+    assert made(out) == ["camera.jpg"]
+
+
+def test_all_failed_is_failed(album, pretrained, tmp_path):
+    (album / "broken.jpg").write_bytes(b"no picture")
+    out = tmp_path / "out"
+    result = pix2color("colorize", album / "broken.jpg", "--model", pretrained, "--out", out)
+    assert result.returncode == 1
+    assert made(out) == []
+
+
+def test_originals_are_never_overwritten(album, pretrained):
+    before = {p: p.read_bytes() for p in album.rglob("*") if p.is_file()}
+    told = one_line(pix2color("colorize", album, "--model", pretrained, "--out", album), 2)
+    assert "overwrite" in told
+    told = one_line(
+        pix2color("colorize", album / "camera.jpg", "--model", pretrained, "--out", album), 2
+    )
+    assert "camera.jpg" in told
+    assert before == {p: p.read_bytes() for p in album.rglob("*") if p.is_file()}
+
+
+def test_two_photos_never_become_one_file(album, pretrained, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    shutil.copy(album / "camera.jpg", other)
+    result = pix2color(
+        *("colorize", album / "camera.jpg", other / "camera.jpg", "--model", pretrained),
+        *("--out", tmp_path / "out"),
+    )
+    assert "both" in one_line(result, 2)
+
+
+def test_namesakes_of_other_formats_get_names_of_their_own(album, pretrained, tmp_path):
+    Image.fromarray(data.camera()).resize((40, 40)).save(album / "old.png")
+    out = tmp_path / "out"
+    words = ("colorize", album, "--model", pretrained, "--out", out)
+    assert pix2color(*words).returncode == 0
+    assert Image.open(out / "old.png").size == (40, 40)
+    assert Image.open(out / "old.gif.png").size == (64, 48)
+
+
+def test_wrong_paths_are_named(album, pretrained, tmp_path):
+    (tmp_path / "m.safetensors").write_text("<!doctype html>")
+    (tmp_path / "empty").mkdir()
+    out = ("--out", tmp_path / "out")
+    for code, told, *words in (
+        (2, "nothing.jpg", "nothing.jpg", "--model", pretrained),
+        (2, "norun", album, "--model", "norun"),
+        (1, "web page", album, "--model", tmp_path / "m.safetensors"),
+        (1, "no photo", tmp_path / "empty", "--model", pretrained),
+    ):
+        assert told in one_line(pix2color("colorize", *words, *out), code)
+    assert not (tmp_path / "out").exists()
+
+
+class TestRerun:
+    def test_what_is_done_is_not_done_again_unless_something_changed(
+        self, album, pretrained, tmp_path
+    ):
+        out = tmp_path / "out"
+
+        def run(*more):
+            words = ("colorize", album, "--model", pretrained, "--out", out, "--json", *more)
+            result = pix2color(*words)
+            assert result.returncode == 0, result.stderr
+            return {
+                os.path.relpath(o["input"], album): o["status"] for o in json.loads(result.stdout)
+            }
+
+        assert set(run().values()) == {"coloured"}
+        before = {p: p.stat().st_mtime_ns for p in out.rglob("*.*") if p.is_file()}
+        assert set(run().values()) == {"done"}
+        (album / "camera.jpg").write_bytes((album / "turned.jpg").read_bytes())
+        (out / "old.png").unlink()
+        assert {n for n, status in run().items() if status == "coloured"} == {
+            "camera.jpg",
+            "old.gif",
+        }
+        changed = {p.name for p in before if p.exists() and p.stat().st_mtime_ns != before[p]}
+        assert changed - {"done-0.jsonl"} == {"camera.jpg", "old.png"}
+        assert set(run("--saturation", 1.5).values()) == {"coloured"}
+        assert set(run("--saturation", 1.5, "--overwrite").values()) == {"coloured"}
+
+    def test_a_file_of_somebody_else_is_not_replaced(self, album, pretrained, tmp_path):
+        out = tmp_path / "out"
+        out.mkdir()
+        (out / "camera.jpg").write_text("precious")
+        words = ("colorize", album / "camera.jpg", "--model", pretrained, "--out", out)
+        result = pix2color(*words)
+        assert result.returncode == 0
+        assert "kept" in result.stderr
+        assert "--overwrite" in result.stderr
+        assert (out / "camera.jpg").read_text() == "precious"
+        assert pix2color(*words, "--overwrite").returncode == 0
+        assert Image.open(out / "camera.jpg").mode == "RGB"
+
+    def test_outputs_among_the_photos_are_no_photos(self, album, pretrained):
+        words = ("colorize", album, "--model", pretrained, "--out", album, "--suffix", "-colour")
+        assert pix2color(*words).returncode == 0
+        first = made(album)
+        assert len(first) == 10
+        assert "camera-colour.jpg" in first
+        result = pix2color(*words, "--json")
+        assert {o["status"] for o in json.loads(result.stdout)} == {"done"}
+        assert made(album) == first
+
+    @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+    def test_a_killed_job_goes_on_and_leaves_nothing_half_done(self, how, pretrained, tmp_path):
+        album, out = tmp_path / "album", tmp_path / "out"
+        album.mkdir()
+        picture = Image.fromarray(data.camera())
+        for i in range(60):
+            picture.rotate(i).save(album / f"{i:02d}.png")
+        words = [sys.executable, "-m", "pix2color", "colorize", album, "--model", pretrained]
+        words += ["--out", out]
+        stopped = 0
+        for already in (3, 20):
+            process = subprocess.Popen(
+                words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            )
+            while process.poll() is None and len(list(out.glob("*.png"))) < already:
+                time.sleep(0.005)
+            process.send_signal(how)
+            _, told = process.communicate(timeout=60)
+            stopped += process.returncode != 0
+            if how == signal.SIGINT and process.returncode:
+                assert process.returncode == 130
+                assert "goes on from here" in told
+                assert "Traceback" not in told
+        assert stopped == 2
+        finished = {p: p.stat().st_mtime_ns for p in out.glob("*.png")}
+        assert 20 <= len(finished) < 60
+        for path in finished:
+            Image.open(path).load()
+        result = subprocess.run([*words, "--json"], capture_output=True, text=True, timeout=120)
+        statuses = [o["status"] for o in json.loads(result.stdout)]
+        assert statuses.count("done") == len(finished)
+        assert len(statuses) == 60
+        assert len(made(out)) == 60
+        assert all(path.stat().st_mtime_ns == was for path, was in finished.items())
+        assert not list(out.rglob(".*.part"))
+
+
+class TestWhatIsThere:
+    def test_colour_photos_are_left_alone_unless_forced(self, pretrained, write_photo, tmp_path):
+        path = write_photo("cat.jpg", Image.fromarray(colour_photos()["chelsea"]))
+        words = ("colorize", path, "--model", pretrained, "--out", tmp_path / "out")
+        result = pix2color(*words, "--json")
+        assert result.returncode == 0
+        (outcome,) = json.loads(result.stdout)
+        assert (outcome["status"], outcome["output"]) == ("has colour", None)
+        assert "--force" in outcome["reason"]
+        assert made(tmp_path / "out") == []
+        assert pix2color(*words, "--force").returncode == 0
+        assert made(tmp_path / "out") == ["cat.jpg"]
+
+    def test_in_place_keeps_the_originals(self, album, pretrained, tmp_path):
+        backup = tmp_path / "backup"
+        (album / "old.gif").unlink()
+        before = {name: (album / name).read_bytes() for name in made(album)}
+        words = ("colorize", album, "--model", pretrained, "--in-place", "--backup", backup)
+        assert pix2color(*words).returncode == 0
+        assert {name: (backup / name).read_bytes() for name in made(backup)} == before
+        after = {name: (album / name).read_bytes() for name in made(album)}
+        assert after.keys() == before.keys()
+        assert all(after[name] != before[name] for name in before)
+        result = pix2color(*words, "--json", "--saturation", 2)
+        assert {o["status"] for o in json.loads(result.stdout)} == {"done"}
+        assert {name: (album / name).read_bytes() for name in made(album)} == after
+
+    def test_wishes_that_cannot_be_meant(self, album, pretrained, tmp_path):
+        out = ("--out", tmp_path / "out")
+        here = ("colorize", album, "--model", pretrained)
+        (tmp_path / "file").write_text("")
+        (tmp_path / "page").mkdir()
+        (tmp_path / "page" / "gallery.html").write_text("my own page")
+        for told, *words in (
+            ("--backup", *here, "--in-place"),
+            ("--in-place", *here, *out, "--backup", tmp_path / "b"),
+            ("--out", *here),
+            ("--suffix", *here, *out, "--suffix", "a/b"),
+            ("among the photos", *here, "--in-place", "--backup", album / "originals"),
+            ("is a file", *here, "--out", tmp_path / "file"),
+            ("gallery.html", *here, "--out", tmp_path / "page", "--gallery"),
+            ("gray", *here, *out, "--like", album / "camera.jpg"),
+            ("none.jpg", *here, *out, "--like", "none.jpg"),
+            ("--watch", *("colorize", album / "camera.jpg"), *here[2:], *out, "--watch"),
+            ("device", *here, *out, "--device", "abacus"),
+        ):
+            assert told in one_line(pix2color(*words), 2)
+        assert not (tmp_path / "out").exists()
+
+
+def test_controls_change_the_colours_and_not_the_luminance(pretrained, write_photo, tmp_path):
+    path = write_photo("camera.png", Image.fromarray(data.camera()))
+    like = write_photo("like.png", Image.fromarray(colour_photos()["coffee"]))
+
+    def chroma(*words):
+        out = tmp_path / "out"
+        command = ("colorize", path, "--model", pretrained, "--out", out, "--overwrite", *words)
+        result = pix2color(*command)
+        assert result.returncode == 0, result.stderr
+        pixels = torch.from_numpy(np.array(Image.open(out / "camera.png"))).permute(2, 0, 1)
+        lab = rgb_to_lab(pixels[None])[0]
+        assert np.abs(lab[0].numpy() - lightness(path)).mean() < 0.3
+        return lab[1:].mean((1, 2)), lab[1:].norm(dim=0).mean()
+
+    mean, amount = chroma()
+    assert chroma("--saturation", 0)[1] < 0.5
+    assert chroma("--saturation", 3)[1] > 1.3 * amount
+    assert chroma("--temperature", 100)[0][1] > mean[1] + 5
+    assert chroma("--temperature", -100)[0][1] < mean[1] - 5
+    assert chroma("--like", like)[0][1] > mean[1] + 5  # coffee is brown
+    chroma("--tta", "--render-size", 64)
+
+
+def test_compare_gallery_format_and_metadata(album, pretrained, tmp_path):
+    out = tmp_path / "out"
+    words = ("--format", "png", "--compare", "--gallery", "--out", out, "--model", pretrained)
+    result = pix2color("colorize", album, *words)
+    assert result.returncode == 0, result.stderr
+    assert {"camera.png", "camera.compare.jpg", "gallery.html", "old.png"} <= set(made(out))
+    before, after = data.camera(), Image.open(out / "camera.compare.jpg")
+    assert after.size == (2 * 301 + 17, 203)
+    left = np.asarray(after.convert("L").crop((0, 0, 301, 203)), dtype=int)
+    truth = np.asarray(Image.open(album / "camera.jpg"), dtype=int)
+    assert np.abs(left - truth).mean() < 3
+    assert before.ndim == 2
+    assert (out / "gallery.html").read_text().count("<figure>") == 5
+    assert SOURCE_TYPE in Image.open(out / "camera.png").info["xmp"].decode()
+    result = pix2color("colorize", album, *words, "--strip-metadata", "--overwrite")
+    assert "xmp" not in Image.open(out / "camera.png").info
+
+
+def test_a_truncated_photo_is_named_or_taken_as_far_as_it_goes(album, pretrained, tmp_path):
+    path = album / "camera.jpg"
+    path.write_bytes(path.read_bytes()[:5000])
+    words = ("colorize", path, "--model", pretrained, "--out", tmp_path / "out")
+    result = pix2color(*words)
+    assert result.returncode == 1
+    assert "truncated" in result.stderr
+    assert pix2color(*words, "--allow-truncated").returncode == 0
+    assert Image.open(tmp_path / "out" / "camera.jpg").size == (301, 203)
+
+
+def test_torchrun_shares_the_photos(album, pretrained, tmp_path):
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    command += ["-m", "pix2color", "colorize", str(album), "--model", str(pretrained)]
+    result = subprocess.run(
+        [*command, "--out", str(out)], capture_output=True, text=True, cwd=ROOT, timeout=300
+    )
+    assert result.returncode == 0, result.stderr
+    assert len(made(out)) == 5
+    told = sorted(line.split(" photos")[0] for line in result.stdout.splitlines())
+    assert told == ["2", "3"]
+    assert len(list((out / ".pix2color").iterdir())) == 2
+
+
+def test_watch_follows_a_folder(album, pretrained, tmp_path):
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "pix2color", "colorize", str(album), "--model"]
+    process = subprocess.Popen(
+        [*command, str(pretrained), "--out", str(out), "--watch", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+
+    def wait_for(count):
+        end = time.monotonic() + 60
+        while not (out.exists() and len(made(out)) == count):
+            assert time.monotonic() < end
+            time.sleep(0.1)
+
+    wait_for(5)
+    shutil.copy(album / "turned.jpg", album / "new.jpg")
+    wait_for(6)
+    process.send_signal(signal.SIGINT)
+    outcomes = json.loads(process.communicate(timeout=30)[0])
+    assert process.returncode == 0
+    assert sorted(o["status"] for o in outcomes) == ["coloured"] * 6

@@ -1,0 +1,122 @@
+"""Models outside torch, and what is known of a model file."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from conftest import one_line, pix2color
+from PIL import Image
+from skimage import data
+
+from pix2color import Colorizer
+from pix2color.errors import ModelError
+from pix2color.models.model_file import load_model
+
+
+@pytest.fixture(scope="module")
+def exported(pretrained, tmp_path_factory):
+    path = tmp_path_factory.mktemp("onnx") / "mine.onnx"
+    result = pix2color("export", "--format", "onnx", "--model", pretrained, "--out", path)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip() == str(path)
+    return path
+
+
+@pytest.mark.parametrize("size", [(1, 96, 128), (3, 64, 64), (2, 77, 131), (1, 5, 33)])
+def test_onnxruntime_computes_what_torch_does(exported, pretrained, size):
+    generator, _ = load_model(pretrained)
+    count, height, width = size
+    L = torch.rand(count, 1, height, width, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    padded = torch.nn.functional.pad(L, (0, -width % 32, 0, -height % 32), mode="replicate")
+    with torch.no_grad():
+        truth = generator(padded)[:, :, :height, :width].numpy()
+    session = onnxruntime.InferenceSession(exported)
+    (ab,) = session.run(None, {"L": L.numpy()})
+    assert ab.shape == (count, 2, height, width)
+    np.testing.assert_allclose(ab, truth, atol=1e-4)
+    assert np.abs(truth).max() > 1e-3
+
+
+def test_colorize_with_onnxruntime(exported, pretrained, write_photo, tmp_path):
+    path = write_photo("camera.png", Image.fromarray(data.camera()))
+    out = tmp_path / "out"
+    result = pix2color("colorize", path, "--backend", "onnx", "--model", exported, "--out", out)
+    assert result.returncode == 0, result.stderr
+    ours = np.asarray(Colorizer.load(pretrained).colorize(path)).astype(int)
+    assert np.abs(np.asarray(Image.open(out / "camera.png")) - ours).mean() < 1
+
+
+def test_damaged_and_foreign_files_are_refused(exported, pretrained, tmp_path):
+    path = tmp_path / "m.onnx"
+    whole = exported.read_bytes()
+    model = onnx.load(exported)
+    tensor = model.graph.initializer[0]
+    tensor.raw_data = bytes(len(tensor.raw_data))
+    foreign = onnx.load(exported)
+    del foreign.metadata_props[:]
+    for content, told in (
+        (b"hello", "is not an ONNX file"),
+        (whole[: len(whole) // 2], "is not an ONNX file"),
+        (model.SerializeToString(), "damaged"),
+        (foreign.SerializeToString(), "without pix2color"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(ModelError, match=told):
+            Colorizer.load(path, backend="onnx")
+
+
+def test_info_tells_where_a_model_comes_from(exported, pretrained):
+    for model in (pretrained, pretrained / "model.safetensors", exported):
+        about = json.loads(pix2color("info", model, "--json").stdout)
+        assert about["architecture"] == "unet-resnet18"
+        assert about["recipe"]["task"] == "pretrain"
+        assert (about["step"], about["render_size"]) == (6, 48)
+        assert len(about["sha256"]) == 64
+    text = pix2color("info", pretrained).stdout
+    assert "14.6 million" in text
+    assert "pretrain, 6 steps" in text
+
+
+def test_a_model_in_half_precision_colours_alike_and_carries_its_card(
+    pretrained, write_photo, tmp_path
+):
+    card = tmp_path / "card.md"
+    card.write_text("# Mine\n\nFor family photos – not for evidence.\n", encoding="utf-8")
+    out = tmp_path / "half.safetensors"
+    export = ("export", "--format", "safetensors", "--model", pretrained, "--out", out)
+    result = pix2color(*export, "--card", card)
+    assert result.returncode == 0, result.stderr
+    whole = pretrained / "model.safetensors"
+    assert out.stat().st_size < 0.51 * whole.stat().st_size
+    path = write_photo("camera.png", Image.fromarray(data.camera()))
+    half, full = (np.asarray(Colorizer.load(m).colorize(path)).astype(int) for m in (out, whole))
+    assert np.abs(half - full).max() <= 2
+    assert "not for evidence" in pix2color("info", out).stdout
+    about, before = (json.loads(pix2color("info", m, "--json").stdout) for m in (out, whole))
+    assert about["recipe"]["losses"] == before["recipe"]["losses"]
+    (photos,) = before["recipe"]["data"]["train"]
+    assert about["recipe"]["data"]["train"] == [Path(photos).name]
+    assert str(pretrained.parent) in str(before)
+    assert str(pretrained.parent) not in out.read_bytes()[:20_000].decode("latin-1")
+    again = tmp_path / "again.safetensors"
+    assert pix2color(*export[:4], out, "--out", again).returncode == 0
+    assert again.read_bytes() == out.read_bytes()
+
+
+def test_wrong_wishes(pretrained, tmp_path):
+    export = ("export", "--format", "onnx", "--model", pretrained)
+    assert ".onnx" in one_line(pix2color(*export, "--out", tmp_path / "a.bin"), 2)
+    assert "no such folder" in one_line(pix2color(*export, "--out", tmp_path / "n" / "a.onnx"), 2)
+    half = ("export", "--format", "safetensors", "--model", pretrained)
+    out = tmp_path / "a.safetensors"
+    assert ".safetensors" in one_line(pix2color(*half, "--out", tmp_path / "a.onnx"), 2)
+    assert "card.md" in one_line(pix2color(*half, "--card", "card.md", "--out", out), 2)
+    assert "safetensors" in one_line(pix2color(*export, "--card", "c", "--out", "a.onnx"), 2)
+    assert not out.exists()
+    (tmp_path / "page.safetensors").write_text("<html>")
+    assert "web page" in one_line(pix2color("info", tmp_path / "page.safetensors"), 1)
+    assert "no such model" in one_line(pix2color("info", tmp_path / "none"), 2)

@@ -1,0 +1,151 @@
+"""Which folder a gray photo is from: labels, task, command and the encoder that it leaves."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+from conftest import QUICK, one_line, pix2color, settings
+from PIL import Image
+from safetensors.torch import load_file
+from skimage import data
+from torch import nn
+
+from pix2color.config.schema import DataConfig
+from pix2color.data.sources import collect
+from pix2color.errors import DataError
+from pix2color.models.registry import build_generator
+from pix2color.training.classification import (
+    ClassificationTask,
+    LabelledPhotos,
+    classes_of,
+    labelled,
+    numbered,
+)
+
+
+@pytest.fixture(scope="module")
+def trained(photos, tmp_path_factory):
+    """A few real steps on the four folders of ``photos``."""
+    folder = tmp_path_factory.mktemp("encoder")
+    result = pix2color(
+        *("pretrain-encoder", "--data", photos, "--max-steps", 40, "--json"),
+        *("--out", folder / "e.safetensors", "--runs-dir", folder, "--name", "curves"),
+        *settings(*QUICK, "data.batch_size=8", "data.min_scale=0.8", "ema=0.9"),
+        *settings("validation.on_training_photos=true", "validation.size=48"),
+    )
+    assert result.returncode == 0, result.stderr
+    return folder, json.loads(result.stdout)
+
+
+def test_it_learns_the_folders(trained):
+    _, found = trained
+    assert found["folders"] == ["astronaut", "chelsea", "coffee", "rocket"]
+    assert found["commonest"] == 0.25
+    assert found["accuracy"] > 0.6
+
+
+def test_curves_are_in_tensorboard(trained):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(trained[0] / "curves"))
+    events.Reload()
+    losses = [point.value for point in events.Scalars("encoder/cross_entropy")]
+    assert len(losses) == 40
+    assert losses[-1] < losses[0]
+    assert events.Scalars("val/accuracy")[-1].step == 40
+
+
+def test_the_encoder_is_where_the_generator_begins(trained):
+    weights = trained[0] / "e.safetensors"
+    state = load_file(weights)
+    assert state["fc.weight"].shape == (4, 512)
+    generator = build_generator("unet-resnet18", encoder_weights=str(weights))
+    assert torch.equal(generator.stem[0].weight, state["conv1.weight"])
+    assert torch.equal(generator.encoder[3][1].conv2.weight, state["layer4.1.conv2.weight"])
+    assert torch.equal(generator.stem[1].running_var, state["bn1.running_var"])
+
+
+def test_labels_travel_with_the_pixels():
+    pixels = torch.randint(0, 256, (3, 3, 32, 40), dtype=torch.uint8)
+    both = labelled(pixels, [0, 300, 65535])
+    assert both.dtype == torch.uint8
+    assert classes_of(both).tolist() == [0, 300, 65535]
+    assert torch.equal(both[:, :3], pixels)
+
+
+def test_a_photo_that_replaces_another_brings_its_own_label(tmp_path):
+    for name, picture in (("gray", data.camera()), ("warm", data.coffee())):
+        (tmp_path / name).mkdir()
+        Image.fromarray(picture).resize((96, 96)).save(tmp_path / name / "a.png")
+    photos = LabelledPhotos(collect([tmp_path]), DataConfig(crop=32), seed=0)
+    assert photos.classes == {"gray": 0, "warm": 1}
+    for position in range(4):
+        pixels = photos[0, position, 0].pixels  # 0 is the gray photo
+        assert classes_of(pixels[None]).tolist() == [1]
+
+
+def test_the_task_sees_luminance_alone():
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    task = ClassificationTask(network, torch.optim.SGD(network.parameters(), 0.1))
+    gray = labelled(torch.full((2, 3, 32, 32), 90, dtype=torch.uint8), [0, 1])
+    logits, classes = task.forward(gray, {"encoder"})
+    assert classes.tolist() == [0, 1]
+    losses = task.losses("encoder", (logits, classes))
+    expected = nn.CrossEntropyLoss()(logits, torch.tensor([0, 1]))
+    torch.testing.assert_close(losses.total, expected)
+    scores = task.validate(network, gray).scores
+    assert scores["accuracy"] == losses.curves["accuracy"] == 0.5  # equal pictures
+
+
+def test_one_folder_is_no_choice(photos, tmp_path):
+    with pytest.raises(DataError, match="called 'coffee'"):
+        numbered(collect([photos / "coffee"]))
+    result = pix2color(
+        *("pretrain-encoder", "--data", photos / "coffee", "--max-steps", 1),
+        *("--out", tmp_path / "e.safetensors", "--runs-dir", tmp_path / "runs", *settings(*QUICK)),
+    )
+    assert "subfolder for each kind" in one_line(result, 1)
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_room_for_the_encoder_nothing_half_written_stays(photos, tmp_path):
+    limited = """
+import resource, sys
+from pix2color.cli import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000_000, resource.RLIM_INFINITY))
+sys.argv[0] = "pix2color"
+main()
+"""
+    words = (
+        "pretrain-encoder",
+        "--data",
+        photos,
+        "--max-steps",
+        1,
+        "--out",
+        tmp_path / "e.safetensors",
+    )
+    words += ("--runs-dir", tmp_path / "runs", *settings(*QUICK))
+    command = [sys.executable, "-c", limited, *map(str, words)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    last = result.stderr.strip().splitlines()[-1]
+    assert last.startswith("error: ")
+    assert "e.safetensors: cannot be written" in last
+    assert [path.name for path in tmp_path.iterdir()] == ["runs"]
+
+
+def test_wrong_usage(photos, tmp_path, monkeypatch):
+    start = ("pretrain-encoder", "--data", photos, "--max-steps", 1, "--runs-dir", tmp_path / "r")
+    out = tmp_path / "e.safetensors"
+    assert ".safetensors" in one_line(pix2color(*start, "--out", tmp_path / "e.pth"), 2)
+    missing = tmp_path / "nowhere" / "e.safetensors"
+    assert "nowhere" in one_line(pix2color(*start, "--out", missing), 2)
+    (tmp_path / "r" / "n").mkdir(parents=True)
+    assert "--name" in one_line(pix2color(*start, "--out", out, "--name", "n"), 2)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert "torchrun" in one_line(pix2color(*start, "--out", out), 2)
