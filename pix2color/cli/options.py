@@ -247,6 +247,6 @@ def with_options(*options: Decorator) -> Decorator:
     """Return a decorator that gives a command these options, listed in this order."""
 
     def decorate(function: Function) -> Function:
-        return functools.reduce(lambda made, option: option(made), reversed(options), function)  # type: ignore[return-value]
+        return functools.reduce(lambda made, option: option(made), reversed(options), function)
 
     return decorate

@@ -34,7 +34,7 @@ def test_help_begins_with_an_example_and_loads_nothing_heavy(command):
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     if command:
-        assert result.stdout.startswith(f"Example:\n  pix2color {command} ")
+        assert result.stdout.startswith(f"Example:\n  pix2color {command}")
     assert "pix2color" in result.stdout
 
 
