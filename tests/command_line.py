@@ -41,6 +41,17 @@ def pix2color(*words: object, cwd: Path | None = None) -> subprocess.CompletedPr
         )
 
 
+def invoke(*words: object) -> subprocess.CompletedProcess[str]:
+    """Run a command within this process: the same result, sooner. An unforeseen error is raised."""
+    from click.testing import CliRunner
+
+    from pix2color.cli.main import cli
+
+    arguments = [str(word) for word in words]
+    result = CliRunner().invoke(cli, arguments, prog_name="pix2color", catch_exceptions=False)
+    return subprocess.CompletedProcess(arguments, result.exit_code, result.stdout, result.stderr)
+
+
 def _run(words: list[str], cwd: str, environment: dict[str, str], out: str, err: str) -> None:
     from pix2color.cli.main import main
 

@@ -10,7 +10,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 from skimage import data
 
-from pix2color.cli.main import evaluate
+from pix2color.cli.evaluate import evaluate
 from pix2color.color.lab import LUMINANCE, lightness_on_film, rgb_to_l_ab
 from pix2color.config.schema import FilmConfig
 from pix2color.data import film
