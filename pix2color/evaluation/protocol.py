@@ -30,7 +30,7 @@ PROTOCOL_SIZE = 256
 GRAY = "gray"
 MODEL = "model"
 _FILM = "film"
-GIVEN = ("lab", "luma", _FILM, *EFFECTS)
+INPUTS = ("lab", "luma", _FILM, *EFFECTS)
 """What a model can be given to see."""
 _BATCH = 8
 _RESAMPLES = 1000
@@ -113,7 +113,7 @@ def evaluate_photos(
     Args:
         colorizer: the model.
         photos: at least one.
-        given: what the model gets to see, one of ``GIVEN``: ``lab``, the picture's own L*;
+        given: what the model gets to see, one of ``INPUTS``: ``lab``, the picture's own L*;
             ``luma``, its 8-bit luma, as a gray file would hold; ``film``, what is left of it on a
             worn black-and-white photo, or one such effect alone. Its colours are judged on the
             picture's own L* (on the luma, for ``luma``).
@@ -167,7 +167,9 @@ def evaluate_photos(
     )
 
 
-def pictures_of(colorizer: Colorizer, photos: list[Photo]) -> dict[str, tuple[np.ndarray, ...]]:
+def protocol_pictures(
+    colorizer: Colorizer, photos: list[Photo]
+) -> dict[str, tuple[np.ndarray, ...]]:
     """By path, what the protocol looks at: (gray, model, truth), each uint8 (3, 256, 256)."""
     found: dict[str, tuple[np.ndarray, ...]] = {}
     for pixels, paths in evaluation_batches(photos, size=PROTOCOL_SIZE, batch_size=_BATCH):

@@ -63,7 +63,7 @@ PERCEPTUAL = ("lpips", "fid", "kid")
 """Those that are there only if they are asked for."""
 
 
-def measures_of(scores: Iterable[str]) -> dict[str, Measure]:
+def known_measures(scores: Iterable[str]) -> dict[str, Measure]:
     """Those names, in the order of the tables, and how they are shown."""
     names = list(scores)
     order = sorted(names, key=[*MEASURES, *names].index)
@@ -73,7 +73,7 @@ def measures_of(scores: Iterable[str]) -> dict[str, Measure]:
 def table(evaluation: Evaluation) -> str:
     """A line a measure: the gray picture and the model, with 95 % intervals."""
     lines: list[tuple[str, ...]] = [("measure", "better", GRAY, MODEL)]
-    for name, measure in measures_of(evaluation.rows[MODEL]).items():
+    for name, measure in known_measures(evaluation.rows[MODEL]).items():
         cells = [cell(evaluation.rows[row][name], measure.digits) for row in (GRAY, MODEL)]
         lines.append((measure.heading, measure.better, *cells))
     foot = f"{evaluation.photos} photos, {evaluation.left_out} left out (gray or unreadable)"

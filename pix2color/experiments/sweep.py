@@ -25,7 +25,7 @@ from pix2color.errors import DataError, MissingExtraError, Stopped, UsageError
 from pix2color.evaluation.protocol import GRAY, Evaluation
 from pix2color.evaluation.tables import MEASURES, PERCEPTUAL
 from pix2color.experiments.axes import Axis, written
-from pix2color.experiments.compare import budget_in_words, page_of, tried
+from pix2color.experiments.compare import budget_in_words, report_page, train_and_evaluate
 from pix2color.experiments.results import Comparison, System
 from pix2color.html.gallery import check_place
 from pix2color.progress import say
@@ -135,7 +135,7 @@ def sweep(plan: Sweep, command: str = "") -> tuple[Comparison, list[Photo]]:
         DataError: no trial has succeeded.
         Stopped: by a signal; the same call goes on.
     """
-    check_place(page_of(plan.out))
+    check_place(report_page(plan.out))
     first = plan.first()
     photos = select_photos(first)[1]
     if not photos:
@@ -245,7 +245,7 @@ def _try(plan: Sweep, study: optuna.Study, trial: Trial, photos: list[Photo]) ->
         recipe = plan.recipe(values)
         say(f"trial {trial.number}: {recipe.name}")
         trial.set_user_attr(_NAME, recipe.name)
-        system, _ = tried(recipe, photos, plan.out)
+        system, _ = train_and_evaluate(recipe, photos, plan.out)
     except Stopped:
         raise
     except Exception as error:  # whatever it is, the others go on
@@ -296,7 +296,7 @@ def _comparison(
     failed: dict[str, str] = {}
     for trial in study.get_trials():
         if trial.state == TrialState.COMPLETE:
-            found.append(tried(plan.recipe(_values(plan, trial)), photos, plan.out))
+            found.append(train_and_evaluate(plan.recipe(_values(plan, trial)), photos, plan.out))
         elif trial.state == TrialState.FAIL:
             failed[trial.user_attrs.get(_NAME, "?")] = trial.user_attrs.get(_ERROR, "unknown")
     if not found:
