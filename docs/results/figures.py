@@ -14,7 +14,7 @@ import matplotlib.pyplot as plt
 from PIL import Image, ImageDraw, ImageFont
 
 from pix2color.evaluation.tables import MEASURES
-from pix2color.experiments.costs import relative_losses, averaged
+from pix2color.experiments.costs import averaged, relative_losses
 from pix2color.inference.colorizer import Colorizer
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "assets"))

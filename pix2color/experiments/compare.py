@@ -27,10 +27,10 @@ from pix2color.evaluation.protocol import (
     GRAY,
     MODEL,
     Evaluation,
-    Score,
     evaluate_photos,
     protocol_pictures,
 )
+from pix2color.evaluation.scores import Score
 from pix2color.evaluation.tables import as_dict
 from pix2color.experiments.costs import read_costs
 from pix2color.experiments.html_report import PAGE, worst_photos, write_report
@@ -232,7 +232,7 @@ def _read(path: Path) -> Evaluation:
         }
         for row, scores in found.pop("rows").items()
     }
-    return Evaluation(rows=rows, samples=[], **found)
+    return Evaluation(rows=rows, **found)
 
 
 def _recipes(plan: Plan) -> dict[str, AnyRecipe]:

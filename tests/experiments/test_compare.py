@@ -14,9 +14,9 @@ from conftest import ROOT, one_line, opened, pix2color
 from torch import nn
 
 from pix2color.config.load import load_recipe
-from pix2color.evaluation.protocol import Score
+from pix2color.evaluation.scores import Score
 from pix2color.evaluation.tables import MEASURES, known_measures
-from pix2color.experiments.costs import gflops, relative_losses, averaged
+from pix2color.experiments.costs import averaged, gflops, relative_losses
 from pix2color.experiments.results import clearly_best
 from pix2color.models.base import Generator
 from pix2color.models.model_file import model_hash
