@@ -154,11 +154,12 @@ def sweep(
     _check_alone("sweep")
     from pix2color.experiments import sweep as search
     from pix2color.experiments.axes import axes
+    from pix2color.experiments.sweep_plan import Sweep
 
     flags = {**_flags(options), "init": options["init"]}
     chosen = (options["measure"], options["trials"], options["storage"])
     over_axes = axes(over, config)
-    plan = search.Sweep(config, settings, flags, over_axes, *chosen, out)
+    plan = Sweep(config, settings, flags, over_axes, *chosen, out)
     found, photos = search.sweep(plan, _command())
     _show(found, photos, out, samples)
 
