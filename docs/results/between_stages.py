@@ -37,7 +37,7 @@ def main() -> None:
     for pair in options.pairs:
         share, gain = map(float, pair.split(","))
         colorizer = between(options.first, options.second, share, gain)
-        found = evaluate(colorizer, [options.photos], critic=False, samples=0).rows[MODEL]
+        found = evaluate(colorizer, [options.photos], critic=False).rows[MODEL]
         figures = "  ".join(f"{name} {score.value:.4g}" for name, score in found.items())
         print(f"{pair}:  {figures}")
 

@@ -14,7 +14,7 @@ import matplotlib.pyplot as plt
 from PIL import Image, ImageDraw, ImageFont
 
 from pix2color.evaluation.tables import MEASURES
-from pix2color.experiments.costs import shares_of_start, thinned
+from pix2color.experiments.costs import averaged, relative_losses
 from pix2color.inference.colorizer import Colorizer
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "assets"))
@@ -80,7 +80,7 @@ def curves(systems: dict, path: Path) -> None:
     figure, (losses, psnr) = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
     for name in CURVES:
         found = systems[name]["costs"]["curves"]
-        for axes, curve in ((losses, shares_of_start(found)), (psnr, thinned(found["val/psnr"]))):
+        for axes, curve in ((losses, relative_losses(found)), (psnr, averaged(found["val/psnr"]))):
             axes.plot(*zip(*curve, strict=True), label=name)
     psnr.axhline(found["val/psnr_gray"][-1][1], linestyle="--", color="gray", label="gray picture")
     losses.set(

@@ -18,7 +18,7 @@ import torch
 from pix2color import metrics
 from pix2color.color.lab import rgb_to_lab
 from pix2color.data.sources import collect
-from pix2color.evaluation.protocol import pictures_of
+from pix2color.evaluation.protocol import protocol_pictures
 from pix2color.inference.colorizer import Colorizer
 
 GROUPS = {"light": 41.0, "intermediate": 28.0, "tan": 10.0, "brown": -30.0, "dark": -90.0}
@@ -41,7 +41,7 @@ def skin(true: torch.Tensor) -> torch.Tensor:
 def portraits(colorizer: Colorizer, folder: Path) -> dict[str, list[list[float]]]:
     """By group, a line a portrait: ΔE00, and a*, b* and C* of the model less the truth's."""
     found: dict[str, list[list[float]]] = {name: [] for name in GROUPS}
-    for _, ours, truth in pictures_of(colorizer, collect([folder])).values():
+    for _, ours, truth in protocol_pictures(colorizer, collect([folder])).values():
         true, predicted = lab(truth), lab(ours)
         where = skin(true)
         if where.float().mean() < 0.1:

@@ -80,7 +80,9 @@ def evaluate(
     """
     from pix2color.evaluation import tables
     from pix2color.evaluation.perceptual import Perceptual
+    from pix2color.evaluation.protocol import add_critic
     from pix2color.evaluation.protocol import evaluate as run
+    from pix2color.evaluation.self_check import self_check
     from pix2color.inference.colorizer import Colorizer
 
     if sheet and sheet.suffix.lower() != ".png":
@@ -92,18 +94,24 @@ def evaluate(
     result = run(
         colorizer,
         list(data),
-        given=given,
-        critic=critic,
+        model_input=given,
+        critic=False,  # not before the table is printed
         perceptual=Perceptual(perceptual) if perceptual else None,
-        samples=samples,
     )
-    click.echo(tables.to_json(result) if as_json else tables.table(result))
-    if by_folder and not as_json:
-        click.echo("\n" + tables.folders_table(result))
+    if not as_json:
+        click.echo(tables.table(result, pending="critic" if critic else ""))
+        if by_folder:
+            click.echo("\n" + tables.folders_table(result))
     if csv_path:
         tables.write_csv(result, csv_path)
     if sheet:
-        tables.write_contact_sheet(result, sheet)
+        tables.write_contact_sheet(result.samples(samples), sheet)
+    if critic:
+        add_critic(result)
+    if as_json:
+        click.echo(tables.to_json(result, self_check(result)))
+    elif critic:
+        click.echo(tables.line(result, "critic"))
 
 
 @click.command(cls=Command, example="pix2color info runs/mine-gan")

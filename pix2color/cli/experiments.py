@@ -167,8 +167,9 @@ def sweep(
     require_single("sweep")
     from pix2color.experiments import sweep as search
     from pix2color.experiments.axes import axes
+    from pix2color.experiments.sweep_plan import Sweep
 
-    plan = search.Sweep(
+    plan = Sweep(
         flags.config,
         flags.settings,
         _same_for_all(flags),

@@ -12,17 +12,16 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from string import Template
 from typing import Any
 
 from PIL import Image
 
-from pix2color import __version__
 from pix2color.data.sources import MIN_PROTOCOL_COLORFULNESS, Photo, collect, picture_colorfulness
 from pix2color.errors import DataError, ImageError, MissingPathError, UsageError
 from pix2color.evaluation.tables import aligned
 from pix2color.files import write_bytes
-from pix2color.html.gallery import TEMPLATES, check_place, data_url
+from pix2color.html.gallery import check_place, data_url
+from pix2color.html.rendering import template
 from pix2color.inference.colorizer import Colorizer
 from pix2color.models.model_file import model_hash
 from pix2color.progress import say, track
@@ -91,12 +90,8 @@ def write_page(runs: list[Path], folders: list[Path], out: Path, *, trials: int)
             f"{folders[0]}: {len(versions)} colour photos are too few for {len(systems)} systems; "
             f"give at least {2 * len(systems)}"
         )
-    page = Template((TEMPLATES / "judge.html").read_text("utf-8")).substitute(
-        version=__version__,
-        models=_script({name: model_hash(path) for name, path in systems.items()}),
-        photos=_script(versions),
-        kind=_KIND,
-    )
+    models = {name: model_hash(path) for name, path in systems.items()}
+    page = template("judge.html").render(models=models, photos=versions, kind=_KIND)
     write_bytes(out, page.encode("utf-8", "replace"))
     return len(versions)
 
@@ -111,11 +106,6 @@ def _truth(photo: Photo) -> Image.Image | None:
         return None
     picture.thumbnail((_LONG_SIDE, _LONG_SIDE), Image.Resampling.LANCZOS)
     return picture
-
-
-def _script(value: object) -> str:
-    """JSON that cannot end the script it stands in."""
-    return json.dumps(value, ensure_ascii=False).replace("</", "<\\/")
 
 
 def score(files: list[Path]) -> list[Rate]:

@@ -1,4 +1,4 @@
-"""Can a fresh discriminator tell a model's pictures from true ones?
+"""The patch critic: a fresh discriminator that tries to tell a model's pictures from true ones.
 
 Its recipe is fixed, so that the figure means the same for every model.
 """
@@ -16,6 +16,7 @@ from pix2color.config.schema import EngineConfig, ScheduleConfig
 from pix2color.data.batches import Batch
 from pix2color.losses import vanilla
 from pix2color.models.registry import build_discriminator
+from pix2color.progress import track
 from pix2color.training.engine import Budget, Engine, make_accelerator
 from pix2color.training.tasks import Losses, Phase, Task, Validation
 
@@ -24,7 +25,10 @@ _STEPS, _BATCH, _LEARNING_RATE, _SEED = 200, 8, 2e-4, 0
 
 
 class PatchCriticTask(Task):
-    """Truth against output, both as Lab at half resolution; a batch is truths, then outputs."""
+    """The task of telling truths from outputs, both as Lab at half resolution.
+
+    A batch is truths, then outputs.
+    """
 
     exported = "critic"
 
@@ -37,7 +41,7 @@ class PatchCriticTask(Task):
         ]
 
     def forward(self, pixels: Tensor, learning: set[str]) -> Tensor:
-        return self.modules["critic"](seen(pixels))
+        return self.modules["critic"](critic_input(pixels))
 
     def losses(self, phase: str, state: Tensor) -> Losses:
         truth, output = state.chunk(2)
@@ -50,20 +54,21 @@ class PatchCriticTask(Task):
         raise NotImplementedError("the critic is scored by verdicts")
 
 
-def seen(pixels: Tensor) -> Tensor:
-    """What the critic looks at: (N, 3, H/2, W/2), L beside ab, from uint8 (N, 3, H, W)."""
+def critic_input(pixels: Tensor) -> Tensor:
+    """Return L beside ab at half resolution, (N, 3, H/2, W/2), from uint8 (N, 3, H, W)."""
     return F.avg_pool2d(torch.cat(rgb_to_l_ab(pixels), dim=1), 2)
 
 
-def verdicts(outputs: Tensor, truths: Tensor) -> Tensor:
-    """How well a critic, trained on half of the pictures, tells the other half apart.
+def verdicts(outputs: Tensor, truths: Tensor, label: str = "patch critic") -> Tensor:
+    """Train a critic on half of the pictures and let it tell the other half apart.
 
     Args:
         outputs: uint8 (N, 3, H, W), a model's pictures.
         truths: the true ones, in the same order.
+        label: of its progress.
 
     Returns:
-        For each photo of the other half the share of right verdicts on it, as it is and as the
+        for each photo of the other half the share of right verdicts on it, as it is and as the
         model has it. The mean is the balanced accuracy: 0.5 where it cannot tell, 1 where it
         always can. Empty for under ``MIN_PICTURES``.
     """
@@ -75,7 +80,9 @@ def verdicts(outputs: Tensor, truths: Tensor) -> Tensor:
     with torch.random.fork_rng():
         accelerator = make_accelerator()
         engine = Engine(PatchCriticTask(), accelerator, Budget(steps=_STEPS), config)
-        engine.fit(_batches(outputs[::2], truths[::2]), lambda batch, curves: None)
+        batches = _batches(outputs[::2], truths[::2])
+        with track(label, _STEPS, "steps") as progress:
+            engine.fit(batches, lambda batch, curves: progress(engine.step_number))
         right = [
             ((_logit(engine, pictures[1::2]) > 0) == real).float()
             for pictures, real in ((truths, True), (outputs, False))
@@ -91,7 +98,6 @@ def _batches(outputs: Tensor, truths: Tensor) -> Iterator[Batch]:
 
 
 def _logit(engine: Engine, pictures: Tensor) -> Tensor:
-    """Mean logit of each picture's patches, (N,)."""
-    return torch.cat(
-        [engine.predict(seen(p.to(engine.device))).mean((1, 2, 3)) for p in pictures.split(_BATCH)]
-    )
+    """Return the mean logit of each picture's patches, (N,)."""
+    batches = (critic_input(batch.to(engine.device)) for batch in pictures.split(_BATCH))
+    return torch.cat([engine.predict(batch).mean((1, 2, 3)) for batch in batches])

@@ -1,4 +1,4 @@
-"""Evaluations as a table, JSON, CSV and a contact sheet."""
+"""Tables, JSON, CSV and contact sheets of evaluations."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from pix2color.evaluation.protocol import GRAY, MODEL, Evaluation, Score
+from pix2color.evaluation.protocol import GRAY, MODEL, Evaluation
+from pix2color.evaluation.scores import Score
 from pix2color.files import replacing
 from pix2color.imaging.io import from_array, write_picture
 
@@ -19,7 +21,7 @@ COLUMNS = ("gray", "ours", "truth")
 
 
 class Measure(NamedTuple):
-    """How a measure is shown: its heading, digits, which way is better, and what it says."""
+    """The way a measure is shown: heading, digits, which way is better, and what it says."""
 
     heading: str
     digits: int = 3
@@ -63,25 +65,43 @@ PERCEPTUAL = ("lpips", "fid", "kid")
 """Those that are there only if they are asked for."""
 
 
-def measures_of(scores: Iterable[str]) -> dict[str, Measure]:
-    """Those names, in the order of the tables, and how they are shown."""
+def known_measures(scores: Iterable[str]) -> dict[str, Measure]:
+    """Return how measures of those names are shown, in the order of the tables."""
     names = list(scores)
     order = sorted(names, key=[*MEASURES, *names].index)
     return {name: MEASURES.get(name, Measure(name)) for name in order}
 
 
-def table(evaluation: Evaluation) -> str:
-    """A line a measure: the gray picture and the model, with 95 % intervals."""
-    lines: list[tuple[str, ...]] = [("measure", "better", GRAY, MODEL)]
-    for name, measure in measures_of(evaluation.rows[MODEL]).items():
-        cells = [cell(evaluation.rows[row][name], measure.digits) for row in (GRAY, MODEL)]
-        lines.append((measure.heading, measure.better, *cells))
+def table(evaluation: Evaluation, pending: str = "") -> str:
+    """Return a line a measure: the gray picture and the model, with 95 % intervals.
+
+    Args:
+        evaluation: the figures.
+        pending: a measure that is not known yet and left out; ``line`` gives its line later.
+    """
+    lines = _ruled([cells for name, cells in _lines(evaluation).items() if name != pending])
     foot = f"{evaluation.photos} photos, {evaluation.left_out} left out (gray or unreadable)"
-    return "\n".join([*_ruled(lines), foot])
+    return "\n".join([*lines, foot])
+
+
+def line(evaluation: Evaluation, measure: str) -> str:
+    """Return the line of one measure alone, as it would be in the table."""
+    lines = _lines(evaluation)
+    place = list(lines).index(measure) + 1  # below the heading stands a rule
+    return _ruled(list(lines.values()))[place]
+
+
+def _lines(evaluation: Evaluation) -> dict[str, tuple[str, ...]]:
+    """Return the cells of the heading and of each measure, by its name."""
+    lines: dict[str, tuple[str, ...]] = {"": ("measure", "better", GRAY, MODEL)}
+    for name, measure in known_measures(evaluation.rows[MODEL]).items():
+        cells = [cell(evaluation.rows[row][name], measure.digits) for row in (GRAY, MODEL)]
+        lines[name] = (measure.heading, measure.better, *cells)
+    return lines
 
 
 def folders_table(evaluation: Evaluation) -> str:
-    """A line a folder of photos: the model's measures that are one number a picture."""
+    """Return a line a folder of photos: the model's measures that are one number a picture."""
     measures = {name: MEASURES[name] for name in BY_FOLDER}
     lines: list[tuple[str, ...]] = [
         ("folder", "photos", "gray ΔE00", *(m.heading for m in measures.values()))
@@ -95,7 +115,7 @@ def folders_table(evaluation: Evaluation) -> str:
 
 
 def _ruled(lines: list[tuple[str, ...]]) -> list[str]:
-    """Columns of text below their headings, with rules."""
+    """Return columns of text below their headings, with rules."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     text = [
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
@@ -106,27 +126,28 @@ def _ruled(lines: list[tuple[str, ...]]) -> list[str]:
 
 
 def plain(scores: dict[str, Score]) -> dict[str, list[float | None]]:
-    """For JSON: value, low, high; a figure that could not be had is null."""
+    """Return value, low and high for JSON; a figure that could not be had is null."""
     return {name: [_finite(v) for v in score] for name, score in scores.items()}
 
 
 def as_dict(evaluation: Evaluation) -> dict[str, Any]:
-    """The rows and counts, for JSON."""
+    """Return the rows and counts, for JSON."""
     rows = {row: plain(scores) for row, scores in evaluation.rows.items()}
     return {"photos": evaluation.photos, "left_out": evaluation.left_out, "rows": rows}
 
 
-def to_json(evaluation: Evaluation) -> str:
-    """The rows and counts, of all photos and of each folder's."""
+def to_json(evaluation: Evaluation, self_check: dict[str, Any]) -> str:
+    """Return the rows and counts of all photos and of each folder's, and the self-check."""
     folders = {
         name: {"photos": folder.photos, "rows": {k: plain(v) for k, v in folder.rows.items()}}
         for name, folder in evaluation.folders.items()
     }
-    return json.dumps({**as_dict(evaluation), "folders": folders}, indent=2)
+    found = {**as_dict(evaluation), "folders": folders, "self_check": self_check}
+    return json.dumps(found, indent=2)
 
 
 def write_csv(evaluation: Evaluation, path: Path) -> None:
-    """A line a photo with the model's measures."""
+    """Write a line a photo with the model's measures."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary, temporary.open("w", newline="") as file:
         writer = csv.DictWriter(file, list(evaluation.pictures[0]))
@@ -134,9 +155,10 @@ def write_csv(evaluation: Evaluation, path: Path) -> None:
         writer.writerows(evaluation.pictures)
 
 
-def write_contact_sheet(evaluation: Evaluation, path: Path, *, across: int = 2) -> None:
-    """Samples as gray | ours | truth, ``across`` such groups side by side."""
-    samples = evaluation.samples
+def write_contact_sheet(
+    samples: list[tuple[np.ndarray, ...]], path: Path, *, across: int = 2
+) -> None:
+    """Write samples as gray | ours | truth, ``across`` such groups side by side."""
     across = min(across, len(samples))
     rows = math.ceil(len(samples) / across)
     side, gap, head = samples[0][0].shape[1], 6, 34
@@ -157,7 +179,7 @@ def write_contact_sheet(evaluation: Evaluation, path: Path, *, across: int = 2) 
 
 
 def cell(score: Score, digits: int) -> str:
-    """A figure with its interval, as in all tables."""
+    """Return a figure with its interval, as in all tables."""
     if math.isnan(score.value):
         return "–"
     text = f"{score.value:.{digits}f}"
@@ -171,7 +193,7 @@ def _finite(value: float | None) -> float | None:
 
 
 def aligned(lines: list[list[str]]) -> str:
-    """Lines of cells as a Markdown table whose source is a table, too."""
+    """Return lines of cells as a Markdown table whose source is a table, too."""
     lines = [[text.replace("|", r"\|") for text in line] for line in lines]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     rule = ["-" * width for width in widths]

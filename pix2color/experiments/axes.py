@@ -1,8 +1,9 @@
-"""Which settings a sweep tries out, and which of their values."""
+"""Axes of a sweep: the settings that it tries out, and their values."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from pix2color.errors import UsageError
 
 @dataclass(frozen=True)
 class Axis:
-    """One setting and what it may be: ``values`` as they are written, or a range.
+    """A setting and what it may be: ``values`` as they are written, or a range.
 
     A range of which the upper end is ten times the lower or more is searched by its logarithm;
     one between whole numbers has no others.
@@ -25,8 +26,8 @@ class Axis:
     whole: bool = False
 
     @classmethod
-    def parsed(cls, text: str) -> Axis:
-        """From ``key=a,b,c`` or ``key=low..high``.
+    def parse(cls, text: str) -> Axis:
+        """Read ``key=a,b,c`` or ``key=low..high``.
 
         Raises:
             UsageError: it is neither.
@@ -49,10 +50,15 @@ class Axis:
 
     @property
     def count(self) -> float:
-        """How many values there are."""
+        """Number of values."""
         if self.values or not self.whole:
             return len(self.values) or math.inf
         return self.high - self.low + 1
+
+    @property
+    def all_values(self) -> Sequence[str] | range:
+        """All values in order; of a range of real numbers there are none."""
+        return self.values or range(int(self.low), int(self.high) + 1 if self.whole else 0)
 
     @property
     def examples(self) -> tuple[str, ...]:
@@ -62,18 +68,18 @@ class Axis:
 
 
 def written(value: object) -> str:
-    """A value as ``--set`` takes it."""
+    """Return a value as ``--set`` takes it."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def axes(over: tuple[str, ...], config: Path | None) -> tuple[Axis, ...]:
-    """What ``--over`` says, the settings by their full names.
+    """Read all of ``--over``, the settings by their full names.
 
     Raises:
         UsageError: it cannot be read, or names a setting twice.
     """
     kind = type(load_recipe(None if config else "pretrain", config))
-    found = [replace(axis, key=full_key(kind, axis.key)) for axis in map(Axis.parsed, over)]
+    found = [replace(axis, key=full_key(kind, axis.key)) for axis in map(Axis.parse, over)]
     keys = [axis.key for axis in found]
     for key in keys:
         if keys.count(key) > 1:

@@ -27,13 +27,13 @@ from pix2color.evaluation.protocol import (
     GRAY,
     MODEL,
     Evaluation,
-    Score,
     evaluate_photos,
-    pictures_of,
+    protocol_pictures,
 )
+from pix2color.evaluation.scores import Score
 from pix2color.evaluation.tables import as_dict
-from pix2color.experiments.costs import costs_of
-from pix2color.experiments.html_report import PAGE, worst_of, write_report
+from pix2color.experiments.costs import read_costs
+from pix2color.experiments.html_report import PAGE, worst_photos, write_report
 from pix2color.experiments.results import Comparison, System
 from pix2color.files import write_bytes
 from pix2color.html.gallery import check_place
@@ -85,7 +85,7 @@ def compare(plan: Plan, command: str = "") -> tuple[Comparison, list[Photo]]:
         DataError: no recipe could be trained and evaluated.
         Stopped: by a signal; the same call goes on.
     """
-    check_place(page_of(plan.out))
+    check_place(report_page(plan.out))
     recipes = _recipes(plan)
     perceptual = Perceptual(plan.perceptual) if plan.perceptual else None
     first = next(iter(recipes.values()))
@@ -100,7 +100,7 @@ def compare(plan: Plan, command: str = "") -> tuple[Comparison, list[Photo]]:
         try:
             if recipe.init is not None and recipe.init.name in failed:
                 raise DataError(f"its first stage, {recipe.init.name}, has failed")
-            system, evaluation = tried(recipe, photos, plan.out, perceptual)
+            system, evaluation = train_and_evaluate(recipe, photos, plan.out, perceptual)
             systems.append(system)
         except Stopped:
             raise
@@ -121,7 +121,7 @@ def compare(plan: Plan, command: str = "") -> tuple[Comparison, list[Photo]]:
     ), photos
 
 
-def tried(
+def train_and_evaluate(
     recipe: AnyRecipe, photos: list[Photo], out: Path, perceptual: Perceptual | None = None
 ) -> tuple[System, Evaluation]:
     """A recipe trained and evaluated; what is done in ``out`` is kept.
@@ -130,14 +130,14 @@ def tried(
         Pix2colorError: it cannot be.
         Stopped: by a signal; the same call goes on.
     """
-    with going_on():
-        run = trained(recipe)
-        evaluation = evaluated(run, photos, out / "evaluations", perceptual)
+    with resumable():
+        run = train_or_reuse(recipe)
+        evaluation = evaluate_or_reuse(run, photos, out / "evaluations", perceptual)
     scores, start = evaluation.rows[MODEL], _started_from(recipe, out)
-    return System(run.name, scores, evaluation.pictures, costs_of(run), start), evaluation
+    return System(run.name, scores, evaluation.pictures, read_costs(run), start), evaluation
 
 
-def page_of(out: Path) -> Path:
+def report_page(out: Path) -> Path:
     """The page of the report."""
     return out / "report" / PAGE
 
@@ -148,22 +148,22 @@ def report(out: Path, found: Comparison, photos: list[Photo], samples: int) -> P
     Returns:
         its page.
     """
-    worst = worst_of(found.systems, max(1, _WORST // len(found.systems)))
+    worst = worst_photos(found.systems, max(1, _WORST // len(found.systems)))
     others = [p["photo"] for p in found.systems[0].photos if p["photo"] not in worst]
     places = np.linspace(0, len(others) - 1, min(samples, len(others))).round().astype(int)
     wanted = {*worst, *(others[place] for place in places)}
     chosen = [photo for photo in photos if str(photo.path) in wanted]
     pictures = {
-        system.name: pictures_of(Colorizer.load(out / "runs" / system.name), chosen)
+        system.name: protocol_pictures(Colorizer.load(out / "runs" / system.name), chosen)
         for system in found.systems
     }
-    page = page_of(out)
+    page = report_page(out)
     write_report(found, pictures, worst, page.parent)
     return page
 
 
 @contextmanager
-def going_on() -> Iterator[None]:
+def resumable() -> Iterator[None]:
     """A stop is told as one of the whole, which the same command goes on with."""
     try:
         yield
@@ -173,7 +173,7 @@ def going_on() -> Iterator[None]:
         ) from None
 
 
-def trained(recipe: AnyRecipe) -> Path:
+def train_or_reuse(recipe: AnyRecipe) -> Path:
     """The run of a recipe with a name: kept if it is finished, gone on with if it was begun.
 
     Raises:
@@ -198,7 +198,7 @@ def trained(recipe: AnyRecipe) -> Path:
     return resume(folder)
 
 
-def evaluated(
+def evaluate_or_reuse(
     run: Path, photos: list[Photo], folder: Path, perceptual: Perceptual | None = None
 ) -> Evaluation:
     """The run's model by the protocol; done once for each model, photos, measures and version.
@@ -232,7 +232,7 @@ def _read(path: Path) -> Evaluation:
         }
         for row, scores in found.pop("rows").items()
     }
-    return Evaluation(rows=rows, samples=[], **found)
+    return Evaluation(rows=rows, **found)
 
 
 def _recipes(plan: Plan) -> dict[str, AnyRecipe]:

@@ -47,7 +47,7 @@ class Costs:
     curves: dict[str, Curve] = field(default_factory=dict, repr=False)
 
 
-def costs_of(run: Path) -> Costs:
+def read_costs(run: Path) -> Costs:
     """Read from the run's model and ``metrics.jsonl``.
 
     Raises:
@@ -82,20 +82,20 @@ def gflops(generator: Generator, side: int = FLOPS_SIDE) -> float:
     return counter.get_total_flops() / 1e9
 
 
-def thinned(curve: Curve, points: int = 30) -> Curve:
+def averaged(curve: Curve, points: int = 30) -> Curve:
     """Means of so many stretches of a curve, so that a line can be seen in the noise."""
-    size = math.ceil(len(curve) / points)
+    size = max(1, math.ceil(len(curve) / points))
     groups = [curve[i : i + size] for i in range(0, len(curve), size)]
     return [(group[-1][0], statistics.fmean(value for _, value in group)) for group in groups]
 
 
-def shares_of_start(curves: dict[str, Curve]) -> Curve:
+def relative_losses(curves: dict[str, Curve]) -> Curve:
     """The losses of fidelity as shares of what they began with, averaged if there are several.
 
     So losses of different kinds can be seen together.
     """
     losses = [
-        thinned(curve)
+        averaged(curve)
         for name, curve in curves.items()
         if name.startswith(_LOSSES) and name != _ADVERSARIAL
     ]

@@ -18,8 +18,8 @@ from pix2color.config.load import load_recipe
 from pix2color.data.sources import AnyPhoto, Photo, PhotoFile, collect
 from pix2color.errors import UsageError
 from pix2color.evaluation.protocol import GRAY, MODEL
-from pix2color.evaluation.tables import aligned, measures_of
-from pix2color.experiments.compare import evaluated, going_on, trained
+from pix2color.evaluation.tables import aligned, known_measures
+from pix2color.experiments.compare import evaluate_or_reuse, resumable, train_or_reuse
 from pix2color.experiments.results import as_csv
 from pix2color.files import write_bytes
 from pix2color.progress import say
@@ -115,8 +115,10 @@ def cross_validate(
             "runs_dir": out / "runs",
         }
         recipe = with_absolute_paths(load_recipe(None, config, settings, {**flags, **chosen}))
-        with going_on():
-            evaluation = evaluated(trained(recipe), list[Photo](part), out / "evaluations")
+        with resumable():
+            evaluation = evaluate_or_reuse(
+                train_or_reuse(recipe), list[Photo](part), out / "evaluations"
+            )
         rows = evaluation.rows.items()
         figures.append({row: {k: s.value for k, s in scores.items()} for row, scores in rows})
         counts.append(evaluation.photos)
@@ -147,7 +149,7 @@ def markdown(found: CrossValidation) -> str:
     """A line a measure: mean ± sd over the folds, gray and model, then the model's folds."""
     numbers = [f"fold {i}" for i in range(1, len(found.folds) + 1)]
     lines = [["measure", "better", GRAY, MODEL, *numbers]]
-    for name, measure in measures_of(found.folds[0][MODEL]).items():
+    for name, measure in known_measures(found.folds[0][MODEL]).items():
         cells = [
             _shown(found.mean(row, name), measure.digits, found.deviation(row, name))
             for row in (GRAY, MODEL)

@@ -9,8 +9,9 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from pix2color.evaluation.protocol import GRAY, Score
-from pix2color.evaluation.tables import Measure, aligned, cell, measures_of, plain
+from pix2color.evaluation.protocol import GRAY
+from pix2color.evaluation.scores import Score
+from pix2color.evaluation.tables import Measure, aligned, cell, known_measures, plain
 from pix2color.experiments.costs import Costs
 
 COSTS = {  # of Costs: heading, format, meaning
@@ -103,7 +104,7 @@ def markdown(comparison: Comparison) -> str:
     """The table, a line a measure; what is printed, and ``table.md``."""
     rows = comparison.rows()
     lines = [["measure", "better", *rows]]
-    for name, measure in measures_of(comparison.gray).items():
+    for name, measure in known_measures(comparison.gray).items():
         best = clearly_best({row: scores[name] for row, scores in rows.items()}, measure)
         cells = [cell(scores[name], measure.digits) for scores in rows.values()]
         cells = [f"**{c}**" if row == best else c for row, c in zip(rows, cells, strict=True)]
@@ -126,7 +127,12 @@ def notes(comparison: Comparison) -> list[str]:
         for s in comparison.systems
         if s.start
     ]
-    return said + [f"{name} failed: {why}" for name, why in comparison.failed.items()]
+    return said + failures(comparison)
+
+
+def failures(comparison: Comparison) -> list[str]:
+    """Return a line for each recipe that gave no system."""
+    return [f"{name} failed: {why}" for name, why in comparison.failed.items()]
 
 
 def to_csv(comparison: Comparison) -> str:

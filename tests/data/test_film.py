@@ -15,7 +15,7 @@ from pix2color.color.lab import LUMINANCE, lightness_on_film, rgb_to_l_ab
 from pix2color.config.schema import FilmConfig
 from pix2color.data import film
 from pix2color.data.film import AGEING, EFFECTS, mixed, seen_on_film, worn
-from pix2color.evaluation.protocol import GIVEN
+from pix2color.evaluation.protocol import INPUTS
 
 SIZE = 96
 
@@ -41,7 +41,7 @@ def test_the_effects_are_those_of_the_recipe_and_of_the_command_line():
     assert {"share", *EFFECTS} == set(FilmConfig.model_fields)
     (option,) = [p for p in evaluate.params if p.name == "given"]
     assert isinstance(option.type, click.Choice)
-    assert tuple(option.type.choices) == GIVEN
+    assert tuple(option.type.choices) == INPUTS
 
 
 @pytest.mark.parametrize("name", EFFECTS)

@@ -70,7 +70,7 @@ def test_the_interval_of_pooled_measures_is_of_the_pictures(photos, of_gray):
 
 
 def test_luma_input_moves_the_luminance_of_the_result(photos, of_gray):
-    luma = evaluate(colorizer(Gray()), [photos], given="luma", critic=False)
+    luma = evaluate(colorizer(Gray()), [photos], model_input="luma", critic=False)
     assert luma.rows[GRAY]["psnr"].value != pytest.approx(
         of_gray.rows[GRAY]["psnr"].value, abs=0.01
     )
@@ -86,13 +86,13 @@ class Brightness(Generator):
 
 def test_what_a_model_sees_on_film_moves_its_colours_alone(photos, of_gray):
     own = evaluate(colorizer(Brightness()), [photos], critic=False)
-    worn = evaluate(colorizer(Brightness()), [photos], given="film", critic=False)
-    fade = evaluate(colorizer(Brightness()), [photos], given="fade", critic=False)
+    worn = evaluate(colorizer(Brightness()), [photos], model_input="film", critic=False)
+    fade = evaluate(colorizer(Brightness()), [photos], model_input="fade", critic=False)
     errors = [e.rows[MODEL]["delta_e"].value for e in (own, fade, worn)]
     assert len({round(e, 2) for e in errors}) == 3
     assert worn.rows[GRAY] == own.rows[GRAY]  # on the picture's own luminance
     assert worn.rows[MODEL]["delta_l"].value < 0.3
-    again = evaluate(colorizer(Brightness()), [photos], given="film", critic=False)
+    again = evaluate(colorizer(Brightness()), [photos], model_input="film", critic=False)
     assert again.rows == worn.rows
 
 

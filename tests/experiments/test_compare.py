@@ -14,9 +14,9 @@ from conftest import ROOT, one_line, opened, pix2color
 from torch import nn
 
 from pix2color.config.load import load_recipe
-from pix2color.evaluation.protocol import Score
-from pix2color.evaluation.tables import MEASURES, measures_of
-from pix2color.experiments.costs import gflops, shares_of_start, thinned
+from pix2color.evaluation.scores import Score
+from pix2color.evaluation.tables import MEASURES, known_measures
+from pix2color.experiments.costs import averaged, gflops, relative_losses
 from pix2color.experiments.results import clearly_best
 from pix2color.models.base import Generator
 from pix2color.models.model_file import model_hash
@@ -72,7 +72,7 @@ def test_what_is_printed_is_in_the_files(compared):
         line.split(" | ")[0].strip("| "): [cell.strip(" *|") for cell in line.split(" | ")[2:]]
         for line in result.stdout.splitlines()
     }
-    for name, measure in measures_of(found["gray"]).items():
+    for name, measure in known_measures(found["gray"]).items():
         scores = {"gray": found["gray"][name]}
         scores |= {system: s["scores"][name] for system, s in found["systems"].items()}
         for column, (system, (value, low, high)) in enumerate(scores.items()):
@@ -126,8 +126,8 @@ def test_losses_of_different_kinds_are_drawn_as_shares_of_their_start():
         "generator/adversarial": [(1.0, -1.0), (2.0, 1.0)],
         "val/psnr": [(2.0, 20.0)],
     }
-    assert shares_of_start(curves) == [(1.0, 1.0), (2.0, pytest.approx(0.3))]
-    assert shares_of_start({"val/psnr": [(2.0, 20.0)]}) == []
+    assert relative_losses(curves) == [(1.0, 1.0), (2.0, pytest.approx(0.3))]
+    assert relative_losses({"val/psnr": [(2.0, 20.0)]}) == []
 
 
 def test_what_is_done_is_not_done_again_and_what_was_begun_goes_on(compared, compare):
@@ -315,8 +315,8 @@ def test_operations_are_counted():
 
 def test_a_thinned_curve_keeps_its_mean_and_end():
     curve = [(float(x), float(x % 7)) for x in range(210)]
-    thin = thinned(curve, 30)
+    thin = averaged(curve, 30)
     assert len(thin) == 30
     assert thin[-1][0] == 209
     assert np.mean([y for _, y in thin]) == pytest.approx(np.mean([y for _, y in curve]))
-    assert thinned(curve[:5]) == curve[:5]
+    assert averaged(curve[:5]) == curve[:5]
