@@ -176,7 +176,9 @@ class TestRerun:
         assert {o["status"] for o in json.loads(result.stdout)} == {"done"}
         assert made(album) == first
 
-    @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+    @pytest.mark.parametrize(
+        "how", [pytest.param(signal.SIGKILL, marks=pytest.mark.slow), signal.SIGINT]
+    )
     def test_a_killed_job_goes_on_and_leaves_nothing_half_done(self, how, pretrained, tmp_path):
         album, out = tmp_path / "album", tmp_path / "out"
         album.mkdir()

@@ -114,7 +114,7 @@ def test_one_folder_is_no_choice(photos, tmp_path):
 def test_without_room_for_the_encoder_nothing_half_written_stays(photos, tmp_path):
     limited = """
 import resource, sys
-from pix2color.cli import main
+from pix2color.cli.main import main
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000_000, resource.RLIM_INFINITY))
 sys.argv[0] = "pix2color"
 main()

@@ -74,13 +74,13 @@ class TestStorage:
         ("room", "told"),
         [
             (
-                100,
+                1000,
                 (
                     "step-00000012: cannot be written (File too large",
                     "step-00000006 is whole; free some",
                 ),
             ),
-            (20, ("model.safetensors: cannot be written (", "File too large", "free some space")),
+            (200, ("model.safetensors: cannot be written (", "File too large", "free some space")),
         ],
     )
     def test_without_room_the_last_checkpoint_stays(self, room, told, photos, tmp_path):
@@ -134,13 +134,13 @@ class TestStorage:
 _LIMITED = """
 import resource, sys
 from pix2color.training import checkpoint
-from pix2color.cli import main
+from pix2color.cli.main import main
 save = checkpoint.save
 def limited(folder, step, state, **options):
     save(folder, step, state, **options)
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
 checkpoint.save = limited
-room = 1_000_000 * int(sys.argv.pop(1))
+room = 1_000 * int(sys.argv.pop(1))
 sys.argv = ["pix2color", *sys.argv[1:]]
 main()
 """

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from conftest import QUICK, ROOT, one_line, pix2color, settings
+from conftest import QUICK, ROOT, SHORT, one_line, pix2color, settings
 from PIL import Image
 from safetensors.torch import load_file
 from skimage import data
@@ -30,7 +30,8 @@ def gan(pretrained, photos, tmp_path_factory):
         *("train-gan", "--init", pretrained, "--data", photos, "--runs-dir", runs, "--name", "g"),
         *("--max-steps", 5),
         *settings(
-            *QUICK,
+            *SHORT,  # the network is that of the model it starts from
+            "discriminator.options={width: 8}",
             "data.val_fraction=0.3",
             "validation.size=64",
             "validation.every_steps=2",
@@ -114,7 +115,7 @@ class TestPretrain:
         tags = events.Tags()
         assert wanted < set(tags["scalars"])
         assert "gray | prediction | truth" in tags["images"]
-        assert "unet-resnet18" in str(events.Tensors("recipe/text_summary"))
+        assert "unet" in str(events.Tensors("recipe/text_summary"))
         assert {"_hparams_/experiment", "_hparams_/session_start_info"} <= set(
             events.summary_metadata
         )
@@ -167,7 +168,7 @@ class TestGan:
 
     def test_it_keeps_going_without_the_file_that_it_began_with(self, gan):
         config = yaml.safe_load((gan / "config.yaml").read_text())
-        assert config["model"]["name"] == "unet-resnet18"
+        assert config["model"]["name"] == "unet"
 
 
 def test_useless_photos_are_left_out_and_counted(photos, tmp_path):
@@ -227,7 +228,7 @@ def test_a_run_is_never_overwritten(pretrained, photos):
 def test_a_matched_saturation_is_that_of_the_training_photos(photos, tmp_path):
     words = ("pretrain", "--data", photos, "--max-steps", 8, "--runs-dir", tmp_path)
     for name, matched in (("plain", "false"), ("matched", "true")):
-        result = pix2color(*words, "--name", name, *settings(*QUICK, f"match_saturation={matched}"))
+        result = pix2color(*words, "--name", name, *settings(*SHORT, f"match_saturation={matched}"))
         assert result.returncode == 0, result.stderr
     plain, matched = (load_model(tmp_path / name)[0] for name in ("plain", "matched"))
     gains = matched.head.weight / plain.head.weight
@@ -244,7 +245,7 @@ def test_a_matched_saturation_is_that_of_the_training_photos(photos, tmp_path):
         chroma = render(matched, L, recipe.data.crop).norm(dim=1).mean()
     assert chroma.item() == pytest.approx(ab.norm(dim=1).mean().item(), rel=0.01)
     told = one_line(
-        pix2color(*words, *settings(*QUICK, "match_saturation=true", "model.name=cnn")), 2
+        pix2color(*words, *settings(*SHORT, "match_saturation=true", "model.name=cnn")), 2
     )
     assert "match_saturation" in told
 
@@ -263,7 +264,7 @@ def test_stage_two_can_begin_from_scratch(photos, tmp_path):
 def test_an_encoder_can_learn_the_folders_first(photos, tmp_path):
     config = ROOT / "configs" / "baselines" / "resnet18-classified.yaml"
     words = ("pretrain", "--config", config, "--data", photos, "--runs-dir", tmp_path)
-    words += ("--max-steps", 2, *settings(*QUICK, "ema=null", "optimizer.lr=1e-9"))
+    words += ("--max-steps", 2, *settings(*SHORT, "ema=null", "optimizer.lr=1e-9"))
     first = pix2color(*words, "--name", "run")
     assert first.returncode == 0, first.stderr
     assert "encoder: 4 folders" in first.stderr
