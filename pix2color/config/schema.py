@@ -261,6 +261,9 @@ class Recipe(EngineConfig):
     reconstruction: Losses = {"l1": 1.0}
     """Weight of each loss on ab; ``pix2color.losses.RECONSTRUCTION`` lists them, and there is
     ``feature``. A name alone has the weight 1. Those that are given replace all."""
+    render_size: Side | None = None
+    """Short side, in pixels, of what the trained model looks at in use; by default
+    ``data.crop``."""
     feature_weights: str = "none"
     """For the loss ``feature``: ``imagenet`` or the path of a ResNet18 state dict for RGB."""
     optimizer: OptimizerConfig
@@ -277,6 +280,11 @@ class Recipe(EngineConfig):
     """Which validation is the best."""
     log_every: Count = 10
     """Steps between points of the curves."""
+
+    @property
+    def resolved_render_size(self) -> int:
+        """Return the short side, in pixels, of what the model looks at in validation and use."""
+        return self.render_size or self.data.crop
 
 
 class PretrainRecipe(Recipe):

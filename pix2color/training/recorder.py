@@ -279,7 +279,7 @@ class RunKeeper:
             options=recipe.model.options,
             recipe=recipe.model_dump(mode="json"),
             data={"photos": self.photos, "fingerprint": self.fingerprint},
-            render_size=recipe.data.crop,
+            render_size=recipe.resolved_render_size,
             step=step,
             scores=scores,
         )

@@ -188,7 +188,7 @@ def _run(
             if keeper:
                 if isinstance(recipe, PretrainRecipe) and recipe.match_saturation:
                     squares, _ = validation_squares(photos, recipe)
-                    gain = match_saturation(engine, squares, recipe.data.crop)
+                    gain = match_saturation(engine, squares, recipe.resolved_render_size)
                     keeper.changed(f"ab is multiplied by {gain:.3f}, for the truth's mean chroma")
                 keeper.finish()
     finally:

@@ -109,7 +109,7 @@ class Task(ABC):
 
 
 class RegressionTask(Task):
-    """L → ab with losses of fidelity (stage one).
+    """L → ab with reconstruction losses (stage one).
 
     Args:
         generator: predicts ab.
@@ -129,7 +129,7 @@ class RegressionTask(Task):
         self.feature_distance = _feature_distance(recipe)
         self.freeze_batchnorm = recipe.freeze_batchnorm
         self.film = recipe.film
-        self.render_size = recipe.data.crop
+        self.render_size = recipe.resolved_render_size
         self._gray_scores: dict[str, float] = {}
 
     def forward(self, pixels: Tensor, learning: set[str]) -> ColorState:
@@ -142,9 +142,9 @@ class RegressionTask(Task):
             return ColorState(L, ab, self.plain(_GENERATOR)(L))
 
     def losses(self, phase: str, state: ColorState) -> Losses:
-        return self._fidelity(state)
+        return self._reconstruction(state)
 
-    def _fidelity(self, state: ColorState) -> Losses:
+    def _reconstruction(self, state: ColorState) -> Losses:
         parts: dict[str, Tensor] = {}
         for name in self.weights:
             if name == _FEATURE:
@@ -156,7 +156,7 @@ class RegressionTask(Task):
         return Losses(total, {name: part.detach() for name, part in parts.items()})
 
     def validate(self, predict: Callable[[Tensor], Tensor], pixels: Tensor) -> Validation:
-        """The losses of fidelity, PSNR, SSIM, ΔE00 and the colourfulness ratio, beside those of
+        """The reconstruction losses, PSNR, SSIM, ΔE00 and the colourfulness ratio, beside those of
         the gray pictures."""
 
         def predicted(L: Tensor) -> Tensor:
@@ -182,7 +182,7 @@ class RegressionTask(Task):
         for batch in pixels.split(_VALIDATION_BATCH):
             L, ab = rgb_to_l_ab(batch)
             prediction = predicted(L)
-            loss = self._fidelity(ColorState(L, ab, prediction)).total
+            loss = self._reconstruction(ColorState(L, ab, prediction)).total
             pictures = picture_scores(l_ab_to_rgb(L, prediction), batch / 255)
             scores.append({"loss": loss.expand(len(batch)), **pictures})
         return {name: torch.cat([s[name] for s in scores]).mean().item() for name in scores[0]}
@@ -238,7 +238,7 @@ class AdversarialTask(RegressionTask):
         return self._discriminator_losses(state)
 
     def _generator_losses(self, state: ColorState) -> Losses:
-        losses = self._fidelity(state)
+        losses = self._reconstruction(state)
         fake = self._seen(state.L, state.prediction)
         if self.feature_matching:
             *features, logits = self._features(fake)

@@ -242,7 +242,7 @@ def test_a_matched_saturation_is_that_of_the_training_photos(photos, tmp_path):
     pixels, _ = validation_squares(select_photos(recipe)[0], recipe)
     L, ab = rgb_to_l_ab(pixels)
     with torch.no_grad():
-        chroma = render(matched, L, recipe.data.crop).norm(dim=1).mean()
+        chroma = render(matched, L, recipe.resolved_render_size).norm(dim=1).mean()
     assert chroma.item() == pytest.approx(ab.norm(dim=1).mean().item(), rel=0.01)
     told = one_line(
         pix2color(*words, *settings(*SHORT, "match_saturation=true", "model.name=cnn")), 2
