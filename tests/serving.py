@@ -69,6 +69,6 @@ def pixels(file: bytes) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(file)).convert("RGB")).astype(int)
 
 
-def visits(place: Path) -> list[Path]:
+def stored_files(place: Path) -> list[Path]:
     """What the server holds of its visitors' files."""
     return [path for path in (place / "temporary").rglob("*") if path.is_file()]

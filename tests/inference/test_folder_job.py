@@ -125,6 +125,22 @@ def test_wrong_paths_are_named(album, pretrained, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_an_output_that_cannot_be_written_is_named_and_the_others_are_coloured(
+    album, pretrained, tmp_path
+):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "deep").write_text("in the way")
+    result = pix2color("colorize", album, "--model", pretrained, "--out", out, "--json")
+    assert result.returncode == 3, result.stderr
+    failed = [o for o in json.loads(result.stdout) if o["status"] == "failed"]
+    assert len(failed) == 2
+    for outcome in failed:
+        assert outcome["input"] in outcome["reason"]
+        assert str(out / "deep") in outcome["reason"]
+    assert {"camera.jpg", "old.png", "turned.jpg"} < set(made(out))
+
+
 class TestRerun:
     def test_what_is_done_is_not_done_again_unless_something_changed(
         self, album, pretrained, tmp_path
@@ -242,7 +258,7 @@ class TestWhatIsThere:
         assert {o["status"] for o in json.loads(result.stdout)} == {"done"}
         assert {name: (album / name).read_bytes() for name in made(album)} == after
 
-    def test_wishes_that_cannot_be_meant(self, album, pretrained, tmp_path):
+    def test_requests_that_cannot_be_meant(self, album, pretrained, tmp_path):
         out = ("--out", tmp_path / "out")
         here = ("colorize", album, "--model", pretrained)
         (tmp_path / "file").write_text("")
