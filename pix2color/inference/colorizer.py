@@ -15,7 +15,7 @@ from pix2color.color.lab import lightness
 from pix2color.color.recompose import chroma_maps, recompose
 from pix2color.errors import ImageError, ModelError
 from pix2color.imaging.grayscale import GrayPhoto, gray_photo, read_gray_photo
-from pix2color.imaging.io import output_path
+from pix2color.imaging.io import output_path, read_file
 from pix2color.inference.adjust import adjust, with_statistics
 from pix2color.inference.colored_photo import ColoredPhoto
 from pix2color.inference.network import (
@@ -151,7 +151,7 @@ class Colorizer:
         data = source if isinstance(source, bytes) else None
         path = Path("photo.jpg") if isinstance(source, bytes) else Path(source)
         if data is None and name is not None:
-            data = path.read_bytes()
+            data = read_file(path)
         path = Path(name or path)
         return self.color_file(path, data, options).encode(output_path(path), options)
 
