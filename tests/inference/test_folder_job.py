@@ -44,9 +44,9 @@ def lightness(path):
     return rgb_to_lab(torch.from_numpy(pixels).permute(2, 0, 1)[None])[0, 0].numpy()
 
 
-def test_a_folder_is_mirrored_with_size_and_luminance_kept(album, pretrained, tmp_path):
+def test_a_folder_is_mirrored_with_size_and_luminance_kept(album, tmp_path):
     out = tmp_path / "out"
-    result = pix2color("colorize", album, "--model", pretrained, "--out", out)
+    result = pix2color("colorize", album, "--out", out)  # by the model that ships
     assert result.returncode == 0, result.stderr
     assert made(out) == ["camera.jpg", "deep/er/tall.png", "deep/tiny.png", "old.png", "turned.jpg"]
     assert Image.open(out / "turned.jpg").size == (40, 80)
@@ -281,13 +281,13 @@ class TestWhatIsThere:
         assert not (tmp_path / "out").exists()
 
 
-def test_controls_change_the_colours_and_not_the_luminance(pretrained, write_photo, tmp_path):
+def test_controls_change_the_colours_and_not_the_luminance(write_photo, tmp_path):
     path = write_photo("camera.png", Image.fromarray(data.camera()))
     like = write_photo("like.png", Image.fromarray(colour_photos()["coffee"]))
 
     def chroma(*words):
         out = tmp_path / "out"
-        command = ("colorize", path, "--model", pretrained, "--out", out, "--overwrite", *words)
+        command = ("colorize", path, "--out", out, "--overwrite", *words)
         result = pix2color(*command)
         assert result.returncode == 0, result.stderr
         pixels = torch.from_numpy(np.array(Image.open(out / "camera.png"))).permute(2, 0, 1)

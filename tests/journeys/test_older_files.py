@@ -24,6 +24,9 @@ TRAINING += ["schedule.warmup_steps=1", "precision=float32"]
 TRAINING += ["model={name: unet, options: {width: 1}}"]
 
 
+SIZES = ("--size", 40, "--min-side", 32)  # those that it was prepared with
+
+
 @pytest.fixture
 def older(tmp_path):
     with tarfile.open(ARCHIVE) as archive:
@@ -71,7 +74,7 @@ def test_a_prepared_folder_is_trained_on_and_added_to(older, tmp_path, write_pho
     assert result.returncode == 0, result.stderr
     before = (folder / "pictures.bin").read_bytes()
     write_photo("more/retina.png", Image.fromarray(data.immunohistochemistry()))
-    added = pix2color("prepare", tmp_path / "more", "--out", folder, "--size", 40)
+    added = pix2color("prepare", tmp_path / "more", "--out", folder, *SIZES)
     assert added.returncode == 0, added.stderr
     after = (folder / "pictures.bin").read_bytes()
     assert after.startswith(before)
