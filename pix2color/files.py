@@ -62,3 +62,14 @@ def hash_bytes(data: bytes) -> str:
 def hash_file(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def starting_model(text: str | Path) -> Path:
+    """Return the model that a training starts from: ``default`` is the one that ships with us.
+
+    A file or folder that is called so is given as ``./default``, which only a string can tell.
+    """
+    return SHIPPED_MODEL if text == "default" else Path(text)
+
+
+SHIPPED_MODEL = Path(__file__).parent / "default.safetensors"

@@ -13,6 +13,7 @@ import click
 
 from pix2color.cli.options import BUDGET, Command, as_settings, with_options
 from pix2color.errors import Pix2colorError, UsageError
+from pix2color.files import starting_model
 
 if TYPE_CHECKING:
     from pix2color.data.sources import Photo
@@ -52,7 +53,7 @@ pix2color compare configs/baselines/*.yaml --data train/ --val val/ --steps-each
 @click.option("--val-fraction", type=float, metavar="SHARE", default=0.1,
               help="Without --val: share of the photos kept for it.")  # fmt: skip
 @with_options(*_BUDGET)
-@click.option("--init", type=_FOLDER, metavar="RUN_OR_FILE",
+@click.option("--init", type=starting_model, metavar="RUN_OR_FILE",
               help="What recipes that do not begin from scratch start from, if their first stage "
               "is not compared, too: x-gan starts from x-pretrain or x-l1.")  # fmt: skip
 @click.option("--perceptual", metavar="local|FILE",
@@ -92,7 +93,7 @@ def compare(
 @click.option("--folds", type=click.IntRange(2), default=5,
               help="Parts of the photos; each is left out of one training.")  # fmt: skip
 @with_options(*BUDGET)
-@click.option("--init", type=_FOLDER, metavar="RUN_OR_FILE",
+@click.option("--init", type=starting_model, metavar="RUN_OR_FILE",
               help="Start from its generator; one that has not seen these photos.")  # fmt: skip
 @_SETTINGS
 @_OUT
@@ -134,7 +135,7 @@ pix2color sweep --over optim.lr=1e-5..1e-2 --trials 20 --data photos/ --minutes-
 @click.option("--val-fraction", type=float, metavar="SHARE", default=0.1,
               help="Without --val: share of the photos kept for it.")  # fmt: skip
 @with_options(*_BUDGET)
-@click.option("--init", type=_FOLDER, metavar="RUN_OR_FILE",
+@click.option("--init", type=starting_model, metavar="RUN_OR_FILE",
               help="Start from the generator of a run or a model file.")  # fmt: skip
 @click.option("--samples", type=click.IntRange(1), default=12, help="Photos shown in the report.")
 @_SETTINGS

@@ -31,6 +31,7 @@ from pix2color.cli.options import (
 from pix2color.cli.serve import PAGES
 from pix2color.cli.tools import TOOLS
 from pix2color.errors import UsageError
+from pix2color.files import starting_model
 
 # Nothing heavy is imported up here: `--help` must answer at once.
 
@@ -59,8 +60,9 @@ for command in (colorize, *PAGES, *TOOLS, *EXPERIMENTS):
 
 
 _RUNNING = [
-    click.option("--init", type=click.Path(path_type=Path), metavar="RUN_OR_FILE",
-                 help="Start from the generator of a run or a model file."),
+    click.option("--init", type=starting_model, metavar="RUN_OR_FILE",
+                 help="Start from the generator of a run or a model file; `default` is the "
+                      "model that ships with the package."),
     click.option("--compile", is_flag=True, default=None,
                  help="Train with torch.compile: slow to start, then faster, above all on GPUs."),
     click.option("--resume", type=click.Path(path_type=Path), metavar="RUN",
