@@ -122,10 +122,10 @@ def info(model: Path | None, as_json: bool) -> None:
 
     Without a name: the model that ships with the package.
     """
-    from pix2color.inference.network import DEFAULT_MODEL
+    from pix2color.files import SHIPPED_MODEL
     from pix2color.models import export
 
-    about = export.describe(model or DEFAULT_MODEL)
+    about = export.describe(model or SHIPPED_MODEL)
     click.echo(json.dumps(about, indent=2) if as_json else export.as_text(about))
 
 
@@ -155,10 +155,10 @@ pix2color export --format safetensors --model runs/mine-gan --out mine.safetenso
 )
 def export(model: Path | None, file_format: str, card: Path | None, out: Path) -> None:
     """Write a model to a file, for onnxruntime or to pass on."""
-    from pix2color.inference.network import DEFAULT_MODEL
+    from pix2color.files import SHIPPED_MODEL
     from pix2color.models.export import export_onnx, export_safetensors
 
-    model = model or DEFAULT_MODEL
+    model = model or SHIPPED_MODEL
     if file_format == "safetensors":
         export_safetensors(model, out, card)
     elif card is not None:

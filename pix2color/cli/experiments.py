@@ -24,6 +24,7 @@ from pix2color.cli.options import (
     recipe_flags,
 )
 from pix2color.errors import Pix2colorError, UsageError
+from pix2color.files import starting_model
 from pix2color.processes import require_single
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ pix2color compare configs/baselines/*.yaml --data train/ --val val/ --steps-each
 @recipe_flags(*_SHARED, config=None)
 @click.option(
     "--init",
-    type=PATH,
+    type=starting_model,
     metavar="RUN_OR_FILE",
     help="Start recipes of the second stage from this generator, if their first stage is "
     "not compared, too: x-gan starts from x-pretrain or x-l1.",

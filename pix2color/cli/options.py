@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from pix2color.errors import Pix2colorError, Stopped
+from pix2color.files import starting_model
 
 # Nothing heavy is imported up here: `--help` must answer at once.
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ RUN = (
     Flag("--runs-dir", "runs_dir", PATH, "Keep the runs in this folder.  [default: runs]",
          metavar="FOLDER"),
 )  # fmt: skip
-INIT = Flag("--init", "init", PATH,
+INIT = Flag("--init", "init", starting_model,
             "Start from the generator of a run or a model file, or from the model that ships by "
             "the word `default`.", metavar="RUN_OR_FILE")  # fmt: skip
 COMPILE = Flag("--compile", "compile", bool,

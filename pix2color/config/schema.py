@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from pix2color.files import starting_model
+
 
 def _no_bool(value: Any) -> Any:
     if isinstance(value, bool):
@@ -18,6 +20,10 @@ Count = Annotated[int, BeforeValidator(_no_bool), Field(ge=1, lt=2**63)]
 Whole = Annotated[int, BeforeValidator(_no_bool), Field(ge=0, lt=2**63)]
 Positive = Annotated[float, BeforeValidator(_no_bool), Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, BeforeValidator(_no_bool), Field(ge=0, lt=1)]
+
+
+def _starting_model(value: Any) -> Any:
+    return starting_model(value) if isinstance(value, str) else value
 
 
 def _by_weight(value: Any) -> Any:
@@ -245,8 +251,9 @@ class Recipe(EngineConfig):
     """``auto`` takes an accelerator if there is one."""
     precision: Literal["auto", "bf16", "float32"] = "auto"
     """Of the networks; ``auto`` is bf16 where the hardware computes in it."""
-    init: Path | None = None
-    """Run or model file of the generator to start from (``--init``)."""
+    init: Annotated[Path | None, BeforeValidator(_starting_model)] = None
+    """Run or model file of the generator to start from (``--init``); ``default`` is the model that
+    ships with pix2color, ``./default`` a file or folder of that name."""
     from_scratch: bool
     """Without ``init``, start from an untrained generator. Stage two does so only if told, as
     pix2pix does; a stage one that is told not to goes on from another model."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 import itertools
 import os
 import signal
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -28,28 +28,50 @@ _RANDOM_ATTEMPTS = 8
 
 @dataclass
 class Sample:
-    """One training picture, and path → reason of the photos passed over on the way to it.
+    """One training picture.
 
-    ``photo`` is the number of the one that the picture is of.
+    Attributes:
+        pixels: uint8 (3, S, S); None if no usable photo could be found.
+        left_out: reason by path of the photos passed over on the way to it.
+        photo: number of the photo that the picture is of.
+        label: class of that photo, if photos have classes.
     """
 
     pixels: Tensor | None
     left_out: dict[str, str]
     photo: int
+    label: int | None = None
 
 
 @dataclass
 class Batch:
-    """uint8 (N, 3, S, S), and path → reason of the photos left out while making it.
+    """Pictures, and their classes if they have any.
 
-    Without pixels if no usable photo could be found.
+    Attributes:
+        pixels: uint8 (N, 3, S, S); empty if no usable photo could be found.
+        left_out: reason by path of the photos left out while making it.
+        labels: int64 (N,), the class of each picture, or None.
     """
 
     pixels: Tensor
-    left_out: dict[str, str]
+    left_out: dict[str, str] = field(default_factory=dict)
+    labels: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.pixels)
 
     def pin_memory(self) -> Batch:
-        return Batch(self.pixels.pin_memory(), self.left_out)
+        """Return a copy in page-locked memory, which a GPU reads faster."""
+        labels = None if self.labels is None else self.labels.pin_memory()
+        return Batch(self.pixels.pin_memory(), self.left_out, labels)
+
+    def to(self, device: torch.device, layout: torch.memory_format | None = None) -> Batch:
+        """Return the batch on a device, its pixels in a memory layout if one is given."""
+        pixels = self.pixels.to(device, non_blocking=True)
+        if layout is not None:
+            pixels = pixels.contiguous(memory_format=layout)
+        labels = None if self.labels is None else self.labels.to(device, non_blocking=True)
+        return Batch(pixels, self.left_out, labels)
 
 
 class TrainingPhotos(Dataset[Sample]):
@@ -160,8 +182,8 @@ class EpochOrder(Sampler[list[tuple[int, int, int]]]):
 
 def endless_batches(
     dataset: TrainingPhotos, order: EpochOrder, *, workers: int, pin_memory: bool
-) -> Iterator[Batch]:
-    """Endless batches in the order given.
+) -> Generator[Batch, None, None]:
+    """Yield batches without end in the order given; closing it ends the processes that read.
 
     Raises:
         DataError: hardly any photo is of use.
@@ -232,7 +254,10 @@ def _collate(samples: list[Sample]) -> Batch:
         left_out |= sample.left_out
     pixels = [s.pixels for s in samples if s.pixels is not None]
     complete = len(pixels) == len(samples)
-    return Batch(torch.stack(pixels) if complete else torch.empty(0), left_out)
+    if not complete:
+        return Batch(torch.empty(0), left_out)
+    labels = [s.label for s in samples if s.label is not None]
+    return Batch(torch.stack(pixels), left_out, torch.tensor(labels) if labels else None)
 
 
 def _leave_signals(worker: int) -> None:

@@ -43,6 +43,8 @@ from pix2color.progress import say
 from pix2color.training.run import resume, train
 from pix2color.training.run_folder import CONFIG_IN_RUN, FINISHED, read_run
 from pix2color.training.setup import resolve_budget, select_photos, with_absolute_paths
+from pix2color.training.tasks import TASKS
+from pix2color.training.warmup import shorten_warmups
 
 AnyRecipe = PretrainRecipe | GanRecipe
 _BASES = ("pretrain", "l1")
@@ -251,7 +253,7 @@ def _recipes(plan: Plan) -> dict[str, AnyRecipe]:
     for name, recipe in recipes.items():
         if not recipe.from_scratch:
             recipes[name] = recipe.model_copy(update={"init": _start(name, recipe, recipes, plan)})
-    ordered = sorted(recipes, key=lambda name: isinstance(recipes[name], GanRecipe))
+    ordered = sorted(recipes, key=lambda name: TASKS[recipes[name].task].stage)
     complete = {name: _with_room(with_absolute_paths(recipes[name])) for name in ordered}
     for name, recipe in complete.items():
         _check_same(recipe, plan.out / "runs" / name)
@@ -263,7 +265,7 @@ def _start(name: str, recipe: AnyRecipe, recipes: dict[str, AnyRecipe], plan: Pl
     bases = [re.sub(r"\bgan\b", base, name) for base in _BASES]
     bases = [base for base in bases if base != name] or [f"{name}-{base}" for base in _BASES]
     for base in bases:
-        if isinstance(recipes.get(base), PretrainRecipe):
+        if base in recipes and TASKS[recipes[base].task].stage == 1:
             return plan.out / "runs" / base
     start = plan.init or recipe.init
     if start is None:
@@ -277,16 +279,13 @@ def _start(name: str, recipe: AnyRecipe, recipes: dict[str, AnyRecipe], plan: Pl
 
 
 def _with_room(recipe: AnyRecipe) -> AnyRecipe:
-    """A short budget must leave the generator its turn."""
-    if not isinstance(recipe, GanRecipe) or recipe.budget.max_minutes is not None:
+    """Return the recipe with warm-ups that leave the generator half of a short budget."""
+    if recipe.budget.max_minutes is not None:
         return recipe
     photos = len(select_photos(recipe)[0])
     order = EpochOrder(photos, recipe.data.batch_size, seed=0, accumulate=recipe.accumulate)
     steps = resolve_budget(recipe, order).steps
-    if not steps or recipe.critic_warmup_steps < steps / 2:
-        return recipe
-    say(f"{recipe.name}: critic_warmup_steps is {steps // 4}, a quarter of {steps} steps")
-    return recipe.model_copy(update={"critic_warmup_steps": steps // 4})
+    return shorten_warmups(recipe, steps, critic_share=0.5)
 
 
 def _check_same(recipe: AnyRecipe, folder: Path) -> None:

@@ -14,12 +14,12 @@ from torch import Tensor
 from pix2color.color.lab import lightness
 from pix2color.color.recompose import chroma_maps, recompose
 from pix2color.errors import ImageError, ModelError
+from pix2color.files import SHIPPED_MODEL
 from pix2color.imaging.grayscale import GrayPhoto, gray_photo, read_gray_photo
 from pix2color.imaging.io import output_path, read_file
 from pix2color.inference.adjust import adjust, with_statistics
 from pix2color.inference.colored_photo import ColoredPhoto
 from pix2color.inference.network import (
-    DEFAULT_MODEL,
     Network,
     is_out_of_memory,
     load_network,
@@ -75,7 +75,7 @@ class Colorizer:
             UsageError: the device is not there, or the backend unknown.
             MissingExtraError: onnxruntime is not installed.
         """
-        network, info, device = load_network(Path(model or DEFAULT_MODEL), device, backend)
+        network, info, device = load_network(Path(model or SHIPPED_MODEL), device, backend)
         return cls(network, info, device=device)
 
     def render_size(self, options: ColorizeOptions = _DEFAULTS) -> int:

@@ -15,8 +15,6 @@ from pix2color.models.model_file import ModelInfo, load_model
 from pix2color.models.precision import computes_in_bf16
 from pix2color.processes import local_rank
 
-DEFAULT_MODEL = Path(__file__).parents[1] / "default.safetensors"
-
 
 class Network(Protocol):
     """A function from L (N, 1, H, W) to ab (N, 2, H, W), both float32 on the CPU."""

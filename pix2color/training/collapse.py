@@ -50,7 +50,9 @@ class CollapseWatch:
         )
 
     def validation(self, scores: dict[str, float]) -> list[str]:
-        """Warnings from a validation."""
+        """Return warnings from a validation; there are none if it does not score colors."""
+        if "colorfulness_ratio" not in scores:
+            return []
         ratio, delta_e = scores["colorfulness_ratio"], scores["delta_e"]
         self.lowest = min(self.lowest, delta_e)
         return [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import tempfile
 import time
@@ -94,6 +95,9 @@ def _mock_training(recipe: PretrainRecipe, steps: int) -> Finding:
     order = EpochOrder(len(photos), recipe.data.batch_size, seed=recipe.seed)
     batches = training_batches(photos, recipe, order, accelerator.device)
     with (
+        # fastai's learner lives on in reference cycles, and with it the processes that read
+        # photos, which Python waits for in vain when it ends.
+        contextlib.closing(batches),
         tempfile.TemporaryDirectory() as temporary,
         track("lr-find", steps, "steps") as progress,
     ):
@@ -107,6 +111,7 @@ def _mock_training(recipe: PretrainRecipe, steps: int) -> Finding:
             path=temporary,  # fastai keeps the weights there meanwhile
         )
         suggestions = _suggested(learner, steps)
+        progress(len(learner.recorder.losses))
     rates, losses = learner.recorder.lrs, learner.recorder.losses
     return Finding(suggestions, list(map(float, rates)), list(map(float, losses)))
 

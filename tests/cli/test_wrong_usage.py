@@ -70,7 +70,6 @@ def test_wrong_optimizer_option(runs, photos):
         ("discriminator.options={depth: 2}", "it has: norm, width"),
         ("optimizer.options={betas: [2, 0.9]}", "optimizer.options"),
         ("optimizer.options={lr: 1}", "no 'lr'"),
-        ("critic_warmup_steps=9", "budget of 3 steps"),
         ("adversarial=hing", "known are: hinge, vanilla, lsgan"),
         ("reconstruction=l2", "known are: l1, mse"),
         ("reconstruction=feature", "feature_weights"),

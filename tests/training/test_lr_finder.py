@@ -1,5 +1,7 @@
 import json
 import os
+import subprocess
+import sys
 
 from conftest import QUICK, ROOT, one_line, pix2color, settings
 from PIL import Image
@@ -53,3 +55,12 @@ def test_wrong_usage(photos, tmp_path, monkeypatch):
     assert "--name" in one_line(find(photos, tmp_path, "--name", "f"), 2)
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert "torchrun" in one_line(find(photos, tmp_path), 2)
+
+
+def test_its_process_ends(photos, tmp_path):
+    """With data processes, whatever fastai leaves behind."""
+    words = ("lr-find", "--data", photos, "--steps", STEPS)
+    quick = settings(*QUICK, "data.batch_size=2", "data.crop=32", "data.workers=2")
+    command = [sys.executable, "-m", "pix2color", *map(str, words), *quick]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=120)
+    assert ended.returncode == 0, ended.stderr.decode()

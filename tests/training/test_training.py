@@ -16,6 +16,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from pix2color.color.lab import rgb_to_l_ab
 from pix2color.config.load import load_recipe
+from pix2color.files import SHIPPED_MODEL
 from pix2color.models.encoders import resnet18
 from pix2color.models.model_file import load_model
 from pix2color.models.render import render
@@ -78,13 +79,17 @@ class TestPretrain:
                     f"reconstruction={losses}",
                     f"feature_weights={tmp_path / 'resnet18.pth'}",
                 ),
-                *("optim.name=rmsprop", "optim.options={momentum: 0.9}", "schedule.name=plateau"),
+                *(
+                    "optimizer.name=rmsprop",
+                    "optimizer.options={momentum: 0.9}",
+                    "schedule.name=plateau",
+                ),
                 *(
                     "schedule.options={patience: 0}",
                     "validation.size=64",
                     "validation.every_steps=1",
                 ),
-                "optim.lr=1.0",  # far too high: hardly a validation is better than the one before
+                "optimizer.lr=1.0",  # far too high: hardly a validation is better
             ),
         )
         assert result.returncode == 0, result.stderr
@@ -275,3 +280,33 @@ def test_an_encoder_can_learn_the_folders_first(photos, tmp_path):
     again = pix2color(*words, "--name", "run")
     assert again.returncode == 0, again.stderr
     assert "encoder:" not in again.stderr  # it is there
+
+
+def test_default_is_the_shipped_model_and_another_of_that_name_has_a_dot(photos, tmp_path):
+    words = ("pretrain", "--data", photos, "--max-steps", 1, "--runs-dir", tmp_path / "runs")
+    words += settings(*QUICK)
+    result = pix2color(*words, "--init", "default", "--name", "shipped", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    found = load_model(tmp_path / "runs" / "shipped")[1].architecture
+    assert found == load_model(SHIPPED_MODEL)[1].architecture
+    assert load_recipe("pretrain", None, ["init=default"]).init == SHIPPED_MODEL
+    assert load_recipe("pretrain", None, ["init=./default"]).init == Path("default")
+    one_line(pix2color(*words, "--init", "./default", cwd=tmp_path), 2)
+
+
+def test_a_short_budget_shortens_the_warm_ups(photos, pretrained, tmp_path):
+    result = pix2color(
+        *("train-gan", "--init", pretrained, "--data", photos, "--max-steps", 4),
+        *("--runs-dir", tmp_path, "--name", "r"),
+        *settings(*QUICK, "critic_warmup_steps=120", "schedule.warmup_steps=200"),
+    )
+    assert result.returncode == 0, result.stderr
+    recipe = load_recipe(None, tmp_path / "r" / "config.yaml")
+    assert (recipe.critic_warmup_steps, recipe.schedule.warmup_steps) == (1, 1)
+    assert result.stderr.count("critic_warmup_steps: 120") == 1
+
+
+def test_a_run_that_could_learn_nothing_is_refused(photos, tmp_path):
+    words = ("pretrain", "--data", photos, "--max-steps", 4, "--runs-dir", tmp_path / "runs")
+    assert "reconstruction" in one_line(pix2color(*words, *settings("reconstruction.l1=0")), 2)
+    assert not (tmp_path / "runs").exists()
