@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, their hashes, leftovers of killed processes, our own model."""
+"""Files: written whole or not at all, hashed, cleared of what killed processes left; our model."""
 
 from __future__ import annotations
 
