@@ -285,7 +285,10 @@ def _with_room(recipe: AnyRecipe) -> AnyRecipe:
     photos = len(select_photos(recipe)[0])
     order = EpochOrder(photos, recipe.data.batch_size, seed=0, accumulate=recipe.accumulate)
     steps = resolve_budget(recipe, order).steps
-    return shorten_warmups(recipe, steps, critic_share=0.5)
+    recipe, notes = shorten_warmups(recipe, steps, critic_share=0.5)
+    for note in notes:
+        say(f"{recipe.name}: {note}")
+    return recipe
 
 
 def _check_same(recipe: AnyRecipe, folder: Path) -> None:

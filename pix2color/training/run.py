@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from pix2color.config.load import load_recipe
-from pix2color.config.schema import CLASSIFIED, GanRecipe, ModelConfig, PretrainRecipe
+from pix2color.config.schema import CLASSIFIED, GanRecipe, ModelConfig, PretrainRecipe, Recipe
 from pix2color.data.batches import Batch, EpochOrder
 from pix2color.data.sources import Photo
 from pix2color.errors import MissingPathError, Stopped, UsageError
@@ -137,8 +137,9 @@ def _run(
         accumulate=recipe.accumulate,
     )
     budget = resolve_budget(recipe, order)
+    notes: list[str] = []
     if state is None:  # a run that goes on has its warm-ups as they were
-        recipe = shorten_warmups(recipe, budget.steps)
+        recipe, notes = shorten_warmups(recipe, budget.steps)
     engine = Engine(build_task(recipe, generator), accelerator, budget, recipe)
     if recipe.schedule.name == "plateau" and not val_photos:
         raise UsageError("schedule plateau follows the validation: give --val or --val-fraction")
@@ -164,6 +165,8 @@ def _run(
             checkpointer = Checkpointer(recipe, engine, order, photos, recorder)
             if state:
                 checkpointer.restore(state)
+            for note in notes:
+                say(note)
             _record(checkpointer, endless, photos, val_photos)
         else:
             engine.fit(endless, lambda batches, curves: None, stop.agreed)
@@ -217,9 +220,7 @@ def _introduction(checkpointer: Checkpointer, shown: int) -> str:
     )
 
 
-def _raise_if_interrupted(
-    stop: StopPolicy, recipe: PretrainRecipe | GanRecipe, folder: Path
-) -> None:
+def _raise_if_interrupted(stop: StopPolicy, recipe: Recipe, folder: Path) -> None:
     if stop.interrupted:
         raise Stopped(
             f"{stop.signal_name}: stopped at step {stop.engine.step_number}, all is saved; "

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TypeVar
 
 from pix2color.config.schema import Recipe
-from pix2color.progress import say
 
 AnyRecipe = TypeVar("AnyRecipe", bound=Recipe)
 _SHARE = 4  # a shortened warm-up takes a quarter of the budget
@@ -13,10 +12,10 @@ _SHARE = 4  # a shortened warm-up takes a quarter of the budget
 
 def shorten_warmups(
     recipe: AnyRecipe, steps: int | None, *, critic_share: float = 1.0
-) -> AnyRecipe:
-    """Return the recipe with warm-ups that leave something of the budget to learn in.
+) -> tuple[AnyRecipe, list[str]]:
+    """Return the recipe with warm-ups that leave something of the budget, and what was changed.
 
-    Those that take all of it are shortened to a quarter, which is said; others stay as they are.
+    Those that take all of it are shortened to a quarter; others stay as they are.
 
     Args:
         recipe: of either stage.
@@ -24,19 +23,20 @@ def shorten_warmups(
         critic_share: share of the budget that the critic's warm-up must stay below.
     """
     if steps is None:
-        return recipe
+        return recipe, []
     changes: dict[str, object] = {}
+    notes: list[str] = []
     critic = getattr(recipe, "critic_warmup_steps", 0)
     if critic and critic >= critic_share * steps:
-        changes["critic_warmup_steps"] = _shortened("critic_warmup_steps", critic, steps)
+        changes["critic_warmup_steps"] = steps // _SHARE
+        notes.append(_note("critic_warmup_steps", critic, steps))
     schedule = recipe.schedule
     if schedule.name != "onecycle" and schedule.warmup_steps >= max(steps, 2):
-        warmup = _shortened("schedule.warmup_steps", schedule.warmup_steps, steps)
-        changes["schedule"] = schedule.model_copy(update={"warmup_steps": warmup})
-    return recipe.model_copy(update=changes) if changes else recipe
+        notes.append(_note("schedule.warmup_steps", schedule.warmup_steps, steps))
+        changes["schedule"] = schedule.model_copy(update={"warmup_steps": steps // _SHARE})
+    return (recipe.model_copy(update=changes) if changes else recipe), notes
 
 
-def _shortened(key: str, warmup: int, steps: int) -> int:
-    shorter = steps // _SHARE
-    say(f"{key}: {warmup} is more than a budget of {steps} steps has room for; {shorter} instead")
-    return shorter
+def _note(key: str, warmup: int, steps: int) -> str:
+    room = f"a budget of {steps} steps has room for"
+    return f"{key}: {warmup} is more than {room}; {steps // _SHARE} instead"

@@ -284,7 +284,7 @@ def test_an_encoder_can_learn_the_folders_first(photos, tmp_path):
 
 def test_default_is_the_shipped_model_and_another_of_that_name_has_a_dot(photos, tmp_path):
     words = ("pretrain", "--data", photos, "--max-steps", 1, "--runs-dir", tmp_path / "runs")
-    words += settings(*QUICK)
+    words += (*settings(*QUICK),)
     result = pix2color(*words, "--init", "default", "--name", "shipped", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     found = load_model(tmp_path / "runs" / "shipped")[1].architecture
