@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import os
+import struct
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -277,8 +278,23 @@ def encode_planes(
 
 def _jpeg(planes: Planes, quality: int, metadata: Metadata | None) -> bytes:
     """Encode the planes as they are, without a detour through RGB."""
-    body = simplejpeg.encode_jpeg_yuv_planes(planes.y, planes.cb, planes.cr, quality=quality)
+    height, width = planes.y.shape
+    y = planes.y
+    if height % 2 or width % 2:
+        # turbojpeg reads whole cells of 2 × 2 pixels: at an odd side, memory behind the plane.
+        y = np.pad(y, ((0, height % 2), (0, width % 2)), mode="edge")
+    body = simplejpeg.encode_jpeg_yuv_planes(y, planes.cb, planes.cr, quality=quality)
+    if y.shape != planes.y.shape:
+        body = _with_size(body, height, width)
     return _jpeg_head(metadata) + body[_tables(body) :]
+
+
+def _with_size(jpeg: bytes, height: int, width: int) -> bytes:
+    """Return a JPEG file that shows less than the whole of its last blocks."""
+    at = _tables(jpeg)
+    while not 0xC0 <= jpeg[at + 1] <= 0xC2:  # the start of frame, which holds the size
+        at += 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big")
+    return jpeg[: at + 5] + struct.pack(">HH", height, width) + jpeg[at + 9 :]
 
 
 @functools.lru_cache(maxsize=64)  # the photos of a folder often say the same, or nothing
