@@ -99,7 +99,7 @@ def evaluate(
         perceptual=Perceptual(perceptual) if perceptual else None,
     )
     if not as_json:
-        click.echo(tables.table(result, pending="critic" if critic else ""))
+        click.echo(tables.table(result, pending="critic" if critic else None))
         if by_folder:
             click.echo("\n" + tables.folders_table(result))
     if csv_path:

@@ -87,6 +87,6 @@ def test_the_command_has_rows_for_them(hub, network, pretrained, photos, monkeyp
 
 def test_without_the_extra_the_way_to_it_is_told():
     program = "import sys; sys.modules['torchmetrics'] = None\n"
-    program += "from pix2color.perceptual import Perceptual; Perceptual('local')"
+    program += "from pix2color.evaluation.perceptual import Perceptual; Perceptual('local')"
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert "pip install 'pix2color[perceptual]'" in result.stderr.splitlines()[-1]

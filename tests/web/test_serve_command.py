@@ -68,4 +68,4 @@ def test_bash_completes_commands():
         text=True,
         timeout=120,
     )
-    assert found.stdout.split() == ["prepare", "pretrain", "pretrain-encoder"]
+    assert sorted(found.stdout.split()) == ["prepare", "pretrain", "pretrain-encoder"]
