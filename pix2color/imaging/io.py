@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import io
 import os
-import struct
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -13,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import simplejpeg
 from PIL import Image, ImageFile, features
 
 from pix2color.errors import DataError, ImageError, MissingPathError
 from pix2color.files import write_bytes
+from pix2color.imaging.jpeg import encode_jpeg
 from pix2color.imaging.metadata import Metadata
 from pix2color.imaging.srgb import standard, without_alpha
 
@@ -264,7 +263,7 @@ def encode_planes(
     kind = file_format(path)
     try:
         if kind == "JPEG" and alpha is None:
-            return _jpeg(planes, quality, metadata)
+            return encode_jpeg(planes, quality, metadata)
         options = metadata.save_options(kind) if metadata else {}
         picture = planes.to_picture()
         if alpha is not None:
@@ -274,40 +273,3 @@ def encode_planes(
         return encode_picture(picture, kind, quality, options)
     except (OSError, ValueError, MemoryError) as error:
         raise ImageError(f"{path}: cannot be written ({error})") from error
-
-
-def _jpeg(planes: Planes, quality: int, metadata: Metadata | None) -> bytes:
-    """Encode the planes as they are, without a detour through RGB."""
-    height, width = planes.y.shape
-    y = planes.y
-    if height % 2 or width % 2:
-        # turbojpeg reads whole cells of 2 × 2 pixels: at an odd side, memory behind the plane.
-        y = np.pad(y, ((0, height % 2), (0, width % 2)), mode="edge")
-    body = simplejpeg.encode_jpeg_yuv_planes(y, planes.cb, planes.cr, quality=quality)
-    if y.shape != planes.y.shape:
-        body = _with_size(body, height, width)
-    return _jpeg_head(metadata) + body[_tables(body) :]
-
-
-def _with_size(jpeg: bytes, height: int, width: int) -> bytes:
-    """Return a JPEG file that shows less than the whole of its last blocks."""
-    at = _tables(jpeg)
-    while not 0xC0 <= jpeg[at + 1] <= 0xC2:  # the start of frame, which holds the size
-        at += 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big")
-    return jpeg[: at + 5] + struct.pack(">HH", height, width) + jpeg[at + 9 :]
-
-
-@functools.lru_cache(maxsize=64)  # the photos of a folder often say the same, or nothing
-def _jpeg_head(metadata: Metadata | None) -> bytes:
-    """Return the part of a JPEG file that holds metadata, as Pillow writes it."""
-    options = metadata.save_options("JPEG") if metadata else {}
-    stub = encode_picture(Image.new("RGB", (8, 8)), "JPEG", 90, options)
-    return stub[: _tables(stub)]
-
-
-def _tables(jpeg: bytes) -> int:
-    """Return the offset at which the metadata of a JPEG file ends and its tables begin."""
-    at = 2
-    while 0xE0 <= jpeg[at + 1] <= 0xEF or jpeg[at + 1] == 0xFE:
-        at += 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big")
-    return at
