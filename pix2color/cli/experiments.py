@@ -116,8 +116,8 @@ def cross_validate(
 @click.command(
     cls=Command,
     example="""\
-pix2color sweep --over optim.lr=1e-4,1e-3 --over loss=l1,mse --data photos/ --steps-each 500
-pix2color sweep --over optim.lr=1e-5..1e-2 --trials 20 --data photos/ --minutes-each 5""",
+pix2color sweep --over optimizer.lr=1e-4,1e-3 --over film.share=0,0.4 --data photos/ --steps-each 500
+pix2color sweep --over optimizer.lr=1e-5..1e-2 --trials 20 --data photos/ --minutes-each 5""",
 )
 @click.option("--config", type=_FOLDER, metavar="FILE",
               help="Recipe in YAML.  [default: that of pretrain]")  # fmt: skip
@@ -157,7 +157,7 @@ def sweep(
 
     flags = {**_flags(options), "init": options["init"]}
     chosen = (options["measure"], options["trials"], options["storage"])
-    over_axes = axes(over, config)
+    over_axes = axes(over)
     plan = search.Sweep(config, settings, flags, over_axes, *chosen, out)
     found, photos = search.sweep(plan, _command())
     _show(found, photos, out, samples)

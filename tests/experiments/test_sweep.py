@@ -22,7 +22,7 @@ from pix2color.models.encoders import resnet18_gray
 
 SMALL = [s for s in QUICK if not s.startswith("data.val_fraction")]
 LOSS = optuna.distributions.CategoricalDistribution(("l1", "mse"))
-OVER = ("--over", "optim.name=adam,sgd", "--over", "loss=l1,mse")
+OVER = ("--over", "optimizer.name=adam,sgd", "--over", "reconstruction=l1,mse")
 
 
 def words(photos, out, *more, steps=2):
@@ -59,7 +59,11 @@ def study(out):
 
 def test_every_combination_is_a_run_and_the_best_comes_first(swept):
     out, _ = swept
-    names = {f"optimizer.name={o},losses={x}" for o in ("adam", "sgd") for x in ("l1", "mse")}
+    names = {
+        f"optimizer.name={optimizer},reconstruction={loss}"
+        for optimizer in ("adam", "sgd")
+        for loss in ("l1", "mse")
+    }
     assert {run.name for run in (out / "runs").iterdir()} == names
     systems = results(out)["systems"]
     assert set(systems) == names
@@ -80,7 +84,7 @@ def test_what_is_done_is_not_done_again(swept, photos):
 
 
 def test_a_sweep_over_more_values_keeps_what_is_done(photos, tmp_path):
-    for over, done in (("loss=l1,mse", 0), ("loss=l1,mse,smooth_l1", 2)):
+    for over, done in (("reconstruction=l1,mse", 0), ("reconstruction=l1,mse,smooth_l1", 2)):
         result = pix2color(*words(photos, tmp_path, "--over", over, steps=1))
         assert result.returncode == 0, result.stderr
         assert result.stderr.count("is trained already") >= done
@@ -119,14 +123,14 @@ def test_ctrl_c_is_gone_on_with(photos, tmp_path):
 
 
 def test_more_trials_than_there_are_combinations_are_all_of_them(photos, tmp_path):
-    over = ("--over", "loss=l1,mse", "--trials", 5)
+    over = ("--over", "reconstruction=l1,mse", "--trials", 5)
     result = pix2color(*words(photos, tmp_path, *over, steps=1))
     assert result.returncode == 0, result.stderr
     assert len(results(tmp_path)["systems"]) == 2
 
 
 def test_a_search_within_a_range_makes_so_many_trials(photos, tmp_path):
-    result = pix2color(*words(photos, tmp_path, "--over", "optim.lr=1e-5..1e-2", "--trials", 2))
+    result = pix2color(*words(photos, tmp_path, "--over", "optimizer.lr=1e-5..1e-2", "--trials", 2))
     assert result.returncode == 0, result.stderr
     rates = [trial.params["optimizer.lr"] for trial in study(tmp_path).get_trials()]
     assert len(rates) == 2
@@ -135,7 +139,7 @@ def test_a_search_within_a_range_makes_so_many_trials(photos, tmp_path):
 
 def test_a_range_of_whole_numbers_has_no_others(photos, tmp_path):
     result = pix2color(
-        *words(photos, tmp_path, "--over", "data.batch=2..4", "--trials", 2, steps=1)
+        *words(photos, tmp_path, "--over", "data.batch_size=2..4", "--trials", 2, steps=1)
     )
     assert result.returncode == 0, result.stderr
     sizes = [trial.params["data.batch_size"] for trial in study(tmp_path).get_trials()]
@@ -143,7 +147,7 @@ def test_a_range_of_whole_numbers_has_no_others(photos, tmp_path):
 
 
 def test_more_trials_than_a_range_has_whole_numbers_are_all_of_them(photos, tmp_path):
-    over = ("--over", "data.batch=2..3", "--trials", 5)
+    over = ("--over", "data.batch_size=2..3", "--trials", 5)
     result = pix2color(*words(photos, tmp_path, *over, steps=1))
     assert result.returncode == 0, result.stderr
     assert len(results(tmp_path)["systems"]) == 2
@@ -266,14 +270,14 @@ def test_what_cannot_be_read_is_told(text):
 
 def test_wrong_requests_are_one_line(photos, tmp_path):
     for over, told in (
-        ("optim.lr=1..2", "--trials"),
+        ("optimizer.lr=1..2", "--trials"),
         ("optim.lrr=1,2", "did you mean"),
-        ("data.batch=4,big", "batch_size"),
+        ("data.batch_size=4,big", "batch_size"),
         ("budget.max_steps=1,2", "same for all"),
         ("data.val_fraction=0.1,0.2", "same for all"),
     ):
         assert told in one_line(pix2color(*words(photos, tmp_path / "x", "--over", over)), 2)
-    twice = ("--over", "loss=l1", "--over", "reconstruction=mse")
+    twice = ("--over", "reconstruction=l1", "--over", "reconstruction=mse")
     assert "twice" in one_line(pix2color(*words(photos, tmp_path / "x", *twice)), 2)
     told = one_line(pix2color(*words(photos, tmp_path / "x", *OVER, "--measure", "beauty")), 2)
     assert "delta_e" in told

@@ -226,7 +226,7 @@ class TestAdversarial:
     @pytest.mark.parametrize("passes", ["joint", "separate"])
     def test_every_variant_steps(self, loss, resolution, passes):
         engine = adversarial(
-            f"loss={loss}",
+            f"adversarial={loss}",
             f"discriminator.resolution={resolution}",
             f"discriminator.passes={passes}",
             "discriminator.options={norm: batch}",

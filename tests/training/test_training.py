@@ -77,13 +77,17 @@ class TestPretrain:
                     f"reconstruction={losses}",
                     f"feature_weights={tmp_path / 'resnet18.pth'}",
                 ),
-                *("optim.name=rmsprop", "optim.options={momentum: 0.9}", "schedule.name=plateau"),
+                *(
+                    "optimizer.name=rmsprop",
+                    "optimizer.options={momentum: 0.9}",
+                    "schedule.name=plateau",
+                ),
                 *(
                     "schedule.options={patience: 0}",
                     "validation.size=64",
                     "validation.every_steps=1",
                 ),
-                "optim.lr=1.0",  # far too high: hardly a validation is better than the one before
+                "optimizer.lr=1.0",  # far too high: hardly any validation is better than the last
             ),
         )
         assert result.returncode == 0, result.stderr
