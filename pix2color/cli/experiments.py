@@ -174,7 +174,7 @@ def sweep(
         flags.config,
         flags.settings,
         _same_for_all(flags),
-        axes(over, flags.config),
+        axes(over),
         measure,
         trials,
         storage,

@@ -97,7 +97,7 @@ def test_a_model_in_half_precision_colours_alike_and_carries_its_card(
     assert np.abs(half - full).max() <= 2
     assert "not for evidence" in pix2color("info", out).stdout
     about, before = (json.loads(pix2color("info", m, "--json").stdout) for m in (out, whole))
-    assert about["recipe"]["losses"] == before["recipe"]["losses"]
+    assert about["recipe"]["reconstruction"] == before["recipe"]["reconstruction"]
     (photos,) = before["recipe"]["data"]["train"]
     assert about["recipe"]["data"]["train"] == [Path(photos).name]
     assert str(pretrained.parent) in str(before)
