@@ -89,7 +89,7 @@ def test_settings_that_do_not_fit_each_other(runs, photos, pretrained, setting, 
 def test_a_runs_folder_that_cannot_be(photos, tmp_path):
     (tmp_path / "file").write_text("in the way")
     result = invoke(
-        *("pretrain", "--data", photos, "--runs-dir", tmp_path / "file", "--max-steps", 1),
+        *("pretrain", "--data", photos, "--runs-dir", tmp_path / "file", "--max-steps", 3),
         *settings(*QUICK),
     )
     assert str(tmp_path / "file") in one_line(result, 1)
