@@ -41,7 +41,7 @@ from pix2color.cli.options import PATH, Command
     "--min-colorfulness",
     type=click.FloatRange(0),
     default=6.0,
-    help="Leave out photos that are less colourful: they are gray, or nearly so.",
+    help="Leave out photos that are less colourful: they are grey, or nearly so.",
 )
 @click.option(
     "--licences",
@@ -67,7 +67,7 @@ def prepare(
 ) -> None:
     """Decode and reduce photos once, so that training reads them fast.
 
-    Broken, tiny, gray and nearly equal photos are left out; dropped.csv has the reasons. The
+    Broken, tiny, grey and nearly equal photos are left out; dropped.csv has the reasons. The
     folder is given to --data and --val like any other. Run it again to add what is new.
     """
     from pix2color.data.prepare import Preparation

@@ -30,7 +30,7 @@ from pix2color.errors import UsageError
         ["lab", "luma", "film", "mix", "blur", "vignette", "tone", "grain", "fade", "jpeg"]
     ),
     default="lab",
-    help="Give the model the picture's own L* (lab); its luma, as a gray file has it; what is left "
+    help="Give the model the picture's own L* (lab); its luma, as a grey file has it; what is left "
     "on a worn black-and-white photo (film, mix); or one such effect alone.",
 )
 @click.option(
@@ -76,7 +76,7 @@ def evaluate(
 ) -> None:
     """Measure a model on colour photos.
 
-    The gray picture is measured beside it; docs/metrics.md explains the measures.
+    The grey picture is measured beside it; docs/metrics.md explains the measures.
     """
     from pix2color.evaluation import tables
     from pix2color.evaluation.perceptual import Perceptual

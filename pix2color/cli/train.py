@@ -54,7 +54,7 @@ _OPEN_TENSORBOARD = click.option(
 @_RESUME
 @_OPEN_TENSORBOARD
 def pretrain(flags: RecipeFlags, resume: Path | None, open_tensorboard: bool) -> None:
-    """Train a generator to predict colours from gray (stage one).
+    """Train a generator to predict colours from grey (stage one).
 
     Its loss is the mean absolute error of ab (L1), unless the recipe has another.
     """
@@ -193,7 +193,7 @@ def overfit(flags: RecipeFlags, images: int) -> None:
 )
 @AS_JSON
 def pretrain_encoder(flags: RecipeFlags, out: Path, as_json: bool) -> None:
-    """Teach an encoder to tell which folder a gray photo is from.
+    """Teach an encoder to tell which folder a grey photo is from.
 
     The folder that holds a photo is its kind, so give one with a subfolder for each. The encoder,
     a ResNet18, is then a start for a generator: pix2color pretrain --set

@@ -96,7 +96,7 @@ class DataConfig(Section):
     flip: bool = True
     """Mirror half of the pictures."""
     min_colorfulness: Annotated[float, Field(ge=0)] = 6.0
-    """Photos below this (Hasler & Süsstrunk) count as gray and are left out of training."""
+    """Photos below this (Hasler & Süsstrunk) count as grey and are left out of training."""
     workers: Whole | None = None
     """Processes that read photos; by default up to 8 beside a GPU; on a CPU 2, or none for prepared
     photos."""
