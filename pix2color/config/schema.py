@@ -34,7 +34,7 @@ CLASSIFIED = "classified"
 
 
 class EngineConfig(Section):
-    """How the engine steps, whatever the task."""
+    """The settings of the engine, whatever the task."""
 
     seed: Whole = 0
     """Fixes the first weights, the order of the photos and every random choice."""
@@ -56,7 +56,7 @@ class EngineConfig(Section):
 
 
 class Recipe(EngineConfig):
-    """What both stages have in common."""
+    """The settings that both stages have in common."""
 
     task: str
     """``pretrain`` or ``train-gan``."""

@@ -46,7 +46,7 @@ class Section(BaseModel):
 
 
 class ModelConfig(Section):
-    """The generator."""
+    """The choice of the generator."""
 
     name: str = "unet-resnet18"
     """The network; ``pix2color.models.registry.GENERATORS`` lists them."""
@@ -113,7 +113,7 @@ class DataConfig(Section):
 
 
 class FilmConfig(Section):
-    """How black-and-white photos differ from the L of colour photos.
+    """The differences of black-and-white photos from the L of colour photos.
 
     The network is shown such pictures while it trains, and is to find the colours all the same.
     Effects have strengths from 0, none, to 1, a badly worn photo; ``pix2color.data.film`` simulates
@@ -139,7 +139,7 @@ class FilmConfig(Section):
 
 
 class OptimizerConfig(Section):
-    """One network's optimizer."""
+    """The optimizer of one network."""
 
     name: str = "AdamW"
     """The class in ``torch.optim``, in capitals or not."""
@@ -150,7 +150,7 @@ class OptimizerConfig(Section):
 
 
 class ScheduleConfig(Section):
-    """How learning rates move over the budget."""
+    """The course of the learning rates over the budget."""
 
     name: Literal["cosine", "constant", "onecycle", "plateau"] = "cosine"
     """The course after the warm-up: down to zero along a half cosine; level; up and down; or level
@@ -163,7 +163,7 @@ class ScheduleConfig(Section):
 
 
 class BudgetConfig(Section):
-    """How long to train: exactly one of the three. The schedule follows it."""
+    """The length of the training: exactly one of the three. The schedule follows it."""
 
     epochs: Positive | None = None
     """Passes over the training photos."""
@@ -206,7 +206,7 @@ class CheckpointConfig(Section):
 
 
 class SelectionConfig(Section):
-    """Which validation of a run is the best."""
+    """The choice of the best validation of a run."""
 
     band: tuple[Positive, Positive] | None = None
     """Colourfulness ratios among which the lowest ΔE00 is the best; null: among all."""

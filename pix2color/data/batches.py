@@ -161,7 +161,7 @@ class EpochOrder(Sampler[list[tuple[int, int, int]]]):
 
     @property
     def pictures_per_step(self) -> int:
-        """Of all processes and all batches that make an optimizer step."""
+        """Pictures of all processes and all batches that make one optimizer step."""
         return self.batch_size * self.processes * self.accumulate
 
     @property
@@ -209,7 +209,7 @@ def endless_batches(
 def evaluation_batches(
     photos: list[Photo], *, size: int, batch_size: int, workers: int = 0
 ) -> Iterator[tuple[Tensor, list[Path]]]:
-    """Protocol squares, uint8 (N, 3, size, size), with their paths, in the order given.
+    """Yield protocol squares, uint8 (N, 3, size, size), with their paths, in the order given.
 
     Photos that are gray or cannot be read are passed over.
     """
@@ -223,7 +223,9 @@ def evaluation_batches(
 
 
 def default_workers(photos: Sequence[Photo], device: torch.device) -> int:
-    """A GPU must be fed. A CPU that trains has little time to spare: processes of their own pay
+    """Return how many processes read the photos by default.
+
+    A GPU must be fed. A CPU that trains has little time to spare: processes of their own pay
     for decoding files, but cost more than they bring for pictures that are decoded already.
     """
     cores = os.cpu_count() or 1
@@ -261,11 +263,11 @@ def _collate(samples: list[Sample]) -> Batch:
 
 
 def _leave_signals(worker: int) -> None:
-    """Ctrl-C and SIGTERM often reach every process; the one that trains decides what follows."""
+    """Ignore Ctrl-C and SIGTERM, which often reach every process: the one that trains decides."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
 
 
 def _mixed(*numbers: int) -> int:
-    """One seed out of several numbers."""
+    """Return one seed made of several numbers."""
     return int(np.random.SeedSequence(numbers).generate_state(1)[0])
