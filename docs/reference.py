@@ -28,7 +28,8 @@ def recipe_reference() -> str:
         "# Every setting of a recipe",
         "",
         "In YAML (`--config`), or one at a time (`--set data.crop=192`). `pix2color recipes`",
-        "lists the recipes that come along. Each run writes all its settings to `config.yaml`, which `--config` takes again.",
+        "lists the recipes that come along. Each run writes all its settings to `config.yaml`,",
+        "which `--config` takes again.",
     ]
     plain: dict[str, list[str]] = {}
     sections: dict[str, type[Section]] = {}

@@ -156,7 +156,7 @@ def training_square(
 def protocol_square(photo: Photo, size: int = 256) -> np.ndarray | None:
     """Return the square that is evaluated: short side to ``size``, centre crop.
 
-    None for a photo whose square has hardly any colour.
+    It is uint8 (3, size, size), or None for a photo whose square has hardly any colour.
 
     Raises:
         ImageError: the photo cannot be read.
