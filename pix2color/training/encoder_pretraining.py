@@ -38,6 +38,7 @@ from pix2color.training.setup import (
 )
 from pix2color.training.stopping import StopPolicy
 from pix2color.training.supervision import Supervisor
+from pix2color.training.warmup import shorten_warmups
 
 
 @dataclass(frozen=True)
@@ -87,17 +88,20 @@ def pretrain_encoder(recipe: Recipe, out: Path) -> Pretrained:
     order = EpochOrder(
         len(photos), recipe.data.batch_size, seed=recipe.seed, accumulate=recipe.accumulate
     )
+    budget = resolve_budget(recipe, order)
+    recipe, notes = shorten_warmups(recipe, budget.steps)
     weights = recipe.model.encoder_weights
     encoder = resnet18_gray("none" if weights == CLASSIFIED else weights)
     encoder.fc = nn.Linear(encoder.fc.in_features, len(names))
     task = ClassificationTask(encoder, build_optimizer(encoder, recipe.optimizer, "optimizer"))
     accelerator = make_accelerator(recipe.device, recipe.precision)
-    engine = Engine(task, accelerator, resolve_budget(recipe, order), recipe)
+    engine = Engine(task, accelerator, budget, recipe)
     batches = training_batches(photos, recipe, order, engine.device, LabelledPhotos)
     first = next(batches)
     engine.try_out(first)
     validation = _validation_batch(val_photos, names, recipe)
-    say(f"{len(photos)} photos in {len(names)} folders: {', '.join(names)}")
+    for note in (f"{len(photos)} photos in {len(names)} folders: {', '.join(names)}", *notes):
+        say(note)
     with StopPolicy(engine, str(folder), every=1, max_skipped=recipe.max_skipped) as stop:
         recorder = Recorder(folder, recipe, engine, order, stop)
         every_epoch = ValidationConfig(every_minutes=None, every_steps=order.steps_per_epoch)
