@@ -33,9 +33,11 @@ NEEDED = {  # distribution: module
     "click": "click",
     "rich": "rich",
     "tensorboard": "tensorboard",
+    "fastai": "fastai",
+    "scikit-image": "skimage",
+    "jinja2": "jinja2",
 }
 EXTRAS = {
-    "fastai": ("fastai",),
     "onnx": ("onnx", "onnxscript", "onnxruntime"),
     "perceptual": ("torchmetrics", "torch-fidelity"),
     "shards": ("webdataset",),

@@ -116,7 +116,7 @@ def cross_validate(
 @click.command(
     cls=Command,
     example="""\
-pix2color sweep --over optimizer.lr=1e-4,1e-3 --over film.share=0,0.4 --data photos/ --steps-each 99
+pix2color sweep --over optimizer.lr=1e-4,1e-3 --over film.share=0,0.4 --data photos --steps-each 500
 pix2color sweep --over optimizer.lr=1e-5..1e-2 --trials 20 --data photos/ --minutes-each 5""",
 )
 @click.option("--config", type=_FOLDER, metavar="FILE",

@@ -82,7 +82,7 @@ def recipes(name: str | None) -> None:
 def lr_find(steps: int, out: Path, as_json: bool, **options: Any) -> None:
     """Find a learning rate for `pretrain`: a short mock training with a rising one.
 
-    The network is thrown away. Needs fastai: pip install 'pix2color[fastai]'.
+    The network is thrown away.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise UsageError("lr-find: runs in one process; start it without torchrun")
@@ -226,7 +226,7 @@ def prepare(
     from pix2color.data.prepare import prepare as run
 
     summary = run(sources, out, Preparation(**how), licences=licences, workers=workers)
-    click.echo(summary.told(out), err=True)
+    click.echo(summary.describe(out), err=True)
     click.echo(out)
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from pix2color import metrics
 from pix2color.color.lab import l_ab_to_lab, l_ab_to_rgb, rgb_to_l_ab, rgb_to_lab
 from pix2color.data.batches import default_workers, evaluation_batches
-from pix2color.data.film import EFFECTS, worn
+from pix2color.data.film import EFFECTS, apply_effects
 from pix2color.data.sources import Photo, collect
 from pix2color.errors import DataError
 from pix2color.evaluation.patch_critic import verdicts
@@ -209,7 +209,7 @@ def _predicted(colorizer: Colorizer, L: Tensor) -> Tensor:
 def _worn(truth: Tensor, given: str, *, seed: int) -> Tensor:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return worn(truth, EFFECTS if given == _FILM else (given,))
+        return apply_effects(truth, EFFECTS if given == _FILM else (given,))
 
 
 def _bytes(rgb: Tensor) -> Tensor:
