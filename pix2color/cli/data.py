@@ -77,5 +77,5 @@ def prepare(
         size=size, shards=shards, min_side=min_side, min_colorfulness=min_colorfulness
     )
     summary = run(sources, out, preparation, licences=licences, workers=workers)
-    click.echo(summary.told(out), err=True)
+    click.echo(summary.describe(out), err=True)
     click.echo(out)

@@ -135,8 +135,7 @@ def tensorboard(runs: Path | None) -> AbstractContextManager[None]:
 def lr_find(flags: RecipeFlags, steps: int, out: Path, as_json: bool) -> None:
     """Find a learning rate for `pretrain` by a short mock training.
 
-    The rate rises from step to step, and the network is thrown away. Needs fastai:
-    pip install 'pix2color[fastai]'.
+    The rate rises from step to step, and the network is thrown away.
     """
     require_single("lr-find")
     _check_file(out, ".png", "the plot is a PNG")

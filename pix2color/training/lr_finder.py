@@ -18,7 +18,7 @@ from torch.utils.tensorboard import SummaryWriter
 from pix2color.color.lab import rgb_to_l_ab
 from pix2color.config.schema import CLASSIFIED, PretrainRecipe
 from pix2color.data.batches import Batch, EpochOrder
-from pix2color.errors import DataError, MissingExtraError, UsageError
+from pix2color.errors import DataError, UsageError
 from pix2color.files import replacing
 from pix2color.losses import l1
 from pix2color.models.registry import build_generator
@@ -54,7 +54,6 @@ def find_rate(recipe: PretrainRecipe, *, steps: int, out: Path) -> Finding:
     Raises:
         UsageError: no photos are named, or the folder for TensorBoard exists.
         DataError: the photos are of no use, or the loss exploded at once.
-        MissingExtraError: fastai is not installed.
     """
     folder = recipe.runs_dir / (recipe.name or f"lr-find-{time.strftime('%Y%m%d-%H%M%S')}")
     if folder.exists():
@@ -75,7 +74,9 @@ def find_rate(recipe: PretrainRecipe, *, steps: int, out: Path) -> Finding:
 
 
 def _mock_training(recipe: PretrainRecipe, steps: int) -> Finding:
-    _import_fastai()
+    import pix2color.models.torchvision_ops  # noqa: F401  (before fastai, which imports torchvision)
+
+    # isort: split
     from fastai.callback.training import GradientClip
     from fastai.data.core import DataLoaders
     from fastai.learner import Learner
@@ -130,16 +131,6 @@ def _suggested(learner: Any, steps: int) -> dict[str, float]:
             "look at the photos, or give more --steps"
         ) from error
     return {name: float(rate) for name, rate in found._asdict().items()}
-
-
-def _import_fastai() -> None:
-    import pix2color.models.torchvision_ops  # noqa: F401
-
-    # isort: split
-    try:
-        import fastai.callback.schedule  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError("lr-find needs fastai: pip install 'pix2color[fastai]'") from error
 
 
 class _Pairs:

@@ -18,7 +18,7 @@ from torch.optim import Optimizer
 from pix2color.color.lab import l_ab_to_rgb, rgb_to_l_ab
 from pix2color.config.schema import GanRecipe, Recipe
 from pix2color.data.batches import Batch
-from pix2color.data.film import seen_on_film
+from pix2color.data.film import simulate_film
 from pix2color.errors import ConfigError
 from pix2color.imaging.io import picture_grid
 from pix2color.losses import ADVERSARIAL, RECONSTRUCTION
@@ -82,7 +82,7 @@ class RegressionTask(Task):
         pixels = batch.pixels
         L, ab = rgb_to_l_ab(pixels)
         if self.film.share:
-            L = seen_on_film(pixels, self.film)
+            L = simulate_film(pixels, self.film)
         if _GENERATOR in learning:
             return ColorState(L, ab, self.modules[_GENERATOR](L))
         with torch.no_grad():

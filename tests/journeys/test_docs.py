@@ -30,7 +30,6 @@ NEEDS = {  # beyond what pix2color always has
     "docs/colorize.md": "onnxruntime",
     "docs/experiments.md": "optuna",
     "docs/training.md": "webdataset",
-    "docs/training-tools.md": "fastai",
 }
 
 # Trainings that would take hours are cut to a few steps; nothing else is changed.

@@ -1,5 +1,4 @@
 import json
-import os
 import subprocess
 import sys
 
@@ -38,14 +37,6 @@ def test_it_is_the_recipes_own_optimizer_that_is_tried(photos, tmp_path, monkeyp
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     result = find(photos, tmp_path, *settings("optimizer={name: SGD, options: {betas: [0, 1]}}"))
     assert "SGD has no 'betas'" in one_line(result, 2)
-
-
-def test_without_fastai_its_install_line_is_told(photos, tmp_path, monkeypatch):
-    (tmp_path / "fastai.py").write_text("raise ImportError")
-    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{ROOT}")
-    told = one_line(find(photos, tmp_path), 1)
-    assert "pip install 'pix2color[fastai]'" in told
-    assert not (tmp_path / "runs").exists()
 
 
 def test_wrong_usage(photos, tmp_path, monkeypatch):
