@@ -86,8 +86,8 @@ def compare(
     failed; the report names it and has the others.
     """
     require_single("compare")
-    from pix2color.experiments.compare import Plan
     from pix2color.experiments.compare import compare as run
+    from pix2color.experiments.plan import Plan
 
     plan = Plan(recipes, flags.settings, _same_for_all(flags), init, perceptual, out)
     found, photos = run(plan, _command())

@@ -19,8 +19,8 @@ from pix2color.data.sources import AnyPhoto, Photo, PhotoFile, collect
 from pix2color.errors import UsageError
 from pix2color.evaluation.protocol import GRAY, MODEL
 from pix2color.evaluation.tables import aligned, known_measures
-from pix2color.experiments.compare import evaluate_or_reuse, resumable, train_or_reuse
 from pix2color.experiments.results import as_csv
+from pix2color.experiments.reuse import evaluate_or_reuse, resumable, train_or_reuse
 from pix2color.files import write_bytes
 from pix2color.progress import say
 from pix2color.training.setup import with_absolute_paths
