@@ -40,7 +40,7 @@ def write_bytes(path: Path, data: bytes, before_rename: Callable[[], None] | Non
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary name beside ``path`` that takes its place only if the block succeeds."""
+    """Yield a temporary name beside ``path`` that takes its place only if the block succeeds."""
     temporary = path.with_name(f".{path.name}.{_HOST}-{os.getpid()}.part")
     try:
         yield temporary

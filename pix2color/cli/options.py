@@ -1,4 +1,4 @@
-"""What the commands have in common: help with an example, errors of one line, shared options.
+"""The options, help and errors that all commands share.
 
 A setting's way from the command line: a ``Flag`` says which setting of a recipe it is,
 ``recipe_flags`` hands the command what was given as one ``RecipeFlags``, and ``RecipeFlags.load``
