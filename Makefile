@@ -38,9 +38,9 @@ demo: $(READY)
 	@echo "Open $(DEMO)/contact-sheet.png: gray | ours | truth, of photos the model has not seen."
 	@echo "Curves of the two short trainings: $(BIN)/tensorboard --logdir $(DEMO)/runs"
 
-# A core to each process, and no more threads: two that share a core with two others wait. Who is
-# done takes tests from the others, so that no long file is the end of it.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal
+# A core to each process, and no more threads: two that share a core with two others wait. Tests
+# of one group share costly fixtures; all others go to whoever is free.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadgroup
 
 test: lint
 	$(PYTEST) -m "not slow"

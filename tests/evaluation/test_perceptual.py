@@ -72,6 +72,7 @@ def test_what_has_no_weights_is_left_out_and_told(tmp_path, monkeypatch, capsys,
     assert "FID and KID left out" in told[1]
 
 
+@pytest.mark.slow
 def test_the_command_has_rows_for_them(hub, network, pretrained, photos, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(hub))
     words = ("evaluate", "--model", pretrained, "--data", photos, "--no-critic", "--json")

@@ -15,6 +15,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from pix2color.models.model_file import load_model
 
+# Its fixtures take long to make: once, not in every process of the tests.
+pytestmark = pytest.mark.xdist_group("resume")
+
 STEPS, KILLED_AFTER = 20, 12
 GAN_ALONE = ("critic", "discriminator")
 # Steps that take long enough for a kill to come between two of them.

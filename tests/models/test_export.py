@@ -16,6 +16,9 @@ from pix2color import Colorizer
 from pix2color.errors import ModelError
 from pix2color.models.model_file import load_model
 
+# Its fixtures take long to make: once, not in every process of the tests.
+pytestmark = pytest.mark.xdist_group("export")
+
 
 @pytest.fixture(scope="module")
 def exported(pretrained, tmp_path_factory):

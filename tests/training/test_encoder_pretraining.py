@@ -23,6 +23,9 @@ from pix2color.training.classification import (
     numbered,
 )
 
+# Its fixtures take long to make: once, not in every process of the tests.
+pytestmark = pytest.mark.xdist_group("encoder")
+
 
 @pytest.fixture(scope="module")
 def trained(photos, tmp_path_factory):

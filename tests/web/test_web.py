@@ -9,6 +9,9 @@ import pytest
 from PIL import Image
 from serving import pixels, stored_files
 
+# Its fixtures take long to make: once, not in every process of the tests.
+pytestmark = pytest.mark.xdist_group("web")
+
 pytest.importorskip("gradio", reason="no gradio on this machine: pip install 'pix2color[web]'")
 
 

@@ -21,6 +21,9 @@ from conftest import ROOT, one_line, pix2color
 from PIL import Image
 from serving import pixels, served, stored_files
 
+# Its fixtures take long to make: once, not in every process of the tests.
+pytestmark = pytest.mark.xdist_group("web")
+
 pytest.importorskip("gradio", reason="no gradio on this machine: pip install 'pix2color[web]'")
 
 
