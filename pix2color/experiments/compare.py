@@ -28,7 +28,7 @@ _WORST = 8  # pictures of worst cases, shared out among the systems
 def compare(plan: Plan, command: str = "") -> tuple[Comparison, list[Photo]]:
     """Train what is not trained yet, evaluate what is not evaluated yet.
 
-    A recipe that fails is told, and the rest goes on.
+    A recipe that fails is reported, and the rest goes on.
 
     Returns:
         what was found, and the photos that were evaluated.

@@ -93,7 +93,7 @@ class Checkpointer:
         """Say which validation was the best, and export that one if the recipe wants it."""
         config, history = self.recipe.selection, self.recorder.history
         step = selection.best(history, config)
-        choice = selection.explained(history, config)
+        choice = selection.describe_choice(history, config)
         if config.export and step != self.engine.step_number:
             state = checkpoint.load(self.folder / CHECKPOINTS_IN_RUN, step)
             chosen = next(v for v in history if v["step"] == step)

@@ -55,8 +55,8 @@ class Pretrained:
     accuracy: float | None
     commonest: float | None
 
-    def told(self) -> str:
-        """In one line."""
+    def summary(self) -> str:
+        """Return the result in one line."""
         if self.accuracy is None:
             return f"{len(self.folders)} folders, no validation"
         return (
@@ -121,7 +121,7 @@ def pretrain_encoder(recipe: Recipe, out: Path) -> Pretrained:
 
 
 def classified_encoder(recipe: Recipe, run: Path) -> Path:
-    """The file of an encoder that has learnt the folders, made beside a run that is to begin.
+    """Return the file of an encoder that has learnt the folders, made beside a run to begin.
 
     One that is there is taken if it was made by the same recipe from the same photos.
 
@@ -140,12 +140,12 @@ def classified_encoder(recipe: Recipe, run: Path) -> Path:
     if not path.is_file():
         run.parent.mkdir(parents=True, exist_ok=True)
         encoder = pretrain_encoder(recipe.model_copy(update={"name": None}), path)
-        say(f"encoder: {encoder.told()}")
+        say(f"encoder: {encoder.summary()}")
     return path
 
 
 def _new_folder(recipe: Recipe, out: Path) -> Path:
-    """Where the curves go; whatever can be refused before the training is refused here."""
+    """Return the folder of the curves, after all checks that need no training."""
     folder = recipe.runs_dir / (recipe.name or f"encoder-{time.strftime('%Y%m%d-%H%M%S')}")
     if folder.exists():
         raise UsageError(f"{folder}: exists; choose another --name")

@@ -38,7 +38,7 @@ SKIPPED = "steps/skipped"
 
 @dataclass(frozen=True)
 class Budget:
-    """How long to train: ``steps`` or, if those are None, ``seconds`` by the clock."""
+    """The length of a training: ``steps`` or, if those are None, ``seconds`` by the clock."""
 
     steps: int | None = None
     seconds: float = math.inf
@@ -209,7 +209,7 @@ class Engine:
         return {f"{phase.name}/{name}": value for name, value in curves.items()}
 
     def _clipped(self, network: nn.Module) -> Tensor:
-        """Norm of the gradient as it was; without a limit nothing is multiplied."""
+        """Return the gradient's norm as it was, and clip it if there is a limit."""
         if self.config.clip:
             return self.accelerator.clip_grad_norm_(network.parameters(), self.config.clip)
         return nn.utils.get_total_norm([p.grad for p in network.parameters() if p.grad is not None])
@@ -228,7 +228,7 @@ class Engine:
         return self.ema.module if self.ema else self.task.plain(self.task.exported)
 
     def exported_from(self, state: dict[str, Any]) -> nn.Module:
-        """The network for use as it was in an earlier ``state_dict``."""
+        """Return the network for use as it was in an earlier ``state_dict``."""
         network = copy.deepcopy(self.exported)
         values = state["ema"]["module"] if self.ema else state["modules"][self.task.exported]
         network.load_state_dict(values)
@@ -237,7 +237,7 @@ class Engine:
     @torch.compiler.set_stance("force_eager")  # not compiled
     @torch.no_grad()
     def predict(self, x: Tensor) -> Tensor:
-        """The exported network's output, float32, computed as in training but in eval mode."""
+        """Return the exported network's output, float32, as in training but in eval mode."""
         network = self.exported.eval()
         with self.accelerator.autocast():
             return network(x.contiguous(memory_format=self.layout)).float()

@@ -1,4 +1,4 @@
-"""What ``torchrun`` tells the processes that it starts."""
+"""Restarts and the store of the processes that ``torchrun`` starts."""
 
 from __future__ import annotations
 

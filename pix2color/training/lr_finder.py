@@ -1,4 +1,4 @@
-"""Which learning rate suits a network, its batches and its optimizer: fastai's finder."""
+"""The learning rate finder, by fastai."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Finding:
 
 
 def find_rate(recipe: PretrainRecipe, *, steps: int, out: Path) -> Finding:
-    """A mock training with rising rate, on fresh weights that are thrown away.
+    """Suggest learning rates after a mock training with a rising one, on fresh weights.
 
     The method is L. N. Smith's (2017, arXiv:1506.01186); the loop and the ways to read the
     curve are fastai's.
@@ -154,7 +154,7 @@ class _Pairs:
             yield rgb_to_l_ab(batch.pixels.to(self.device))
 
     def to(self, device: torch.device) -> None:
-        """fastai asks for it; the batches come on the device already."""
+        """Do nothing: fastai asks for it, and the batches come on the device already."""
 
 
 def _plot(finding: Finding) -> Figure:

@@ -1,4 +1,4 @@
-"""What a run is made of, from its recipe: photos, batches, budget, optimizers."""
+"""Photos, batches and budget of a run, from its recipe."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def resolve_budget(recipe: Recipe, order: EpochOrder) -> Budget:
 
 
 def with_absolute_paths(recipe: PretrainRecipe | GanRecipe) -> PretrainRecipe | GanRecipe:
-    """The recipe with paths that hold wherever it is run again."""
+    """Return the recipe with paths that hold wherever it is run again."""
     data = recipe.data
     paths = {"train": [p.resolve() for p in data.train], "val": [p.resolve() for p in data.val]}
     changes: dict[str, Any] = {"data": data.model_copy(update=paths)}

@@ -1,4 +1,4 @@
-"""What happens between the steps of a training: recording, validating, saving."""
+"""Recording, validating and saving between the steps of a training."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Supervisor:
 
 
 class _Due:
-    """Whether something that recurs by steps or by minutes is due."""
+    """The rhythm of something that recurs by steps or by minutes."""
 
     def __init__(self, config: ValidationConfig | CheckpointConfig, engine: Engine) -> None:
         self.engine, self.steps = engine, config.every_steps

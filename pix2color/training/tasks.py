@@ -1,4 +1,4 @@
-"""What is learned: how a batch of pixels becomes input, target and losses.
+"""The two stages as tasks: how a batch of pixels becomes input, target and losses.
 
 A task knows colour and losses; the engine knows neither. It lists its phases, runs the shared
 forward pass once a batch, and returns for each phase a loss and the numbers worth a curve.
@@ -264,7 +264,7 @@ class ColorState:
 
 
 def _feature_distance(recipe: Recipe) -> nn.Module:
-    """The network of the loss ``feature``, if it is among the recipe's; all are checked."""
+    """Return the network of the loss ``feature``, if the recipe has it; check all names."""
     for name in recipe.reconstruction:
         if name not in (*RECONSTRUCTION, _FEATURE):
             known = ", ".join([*RECONSTRUCTION, _FEATURE])
@@ -283,7 +283,7 @@ def _gray(L: Tensor) -> Tensor:
 
 
 def band_limited(ab: Tensor, stride: int) -> Tensor:
-    """The true ab as blurred as a generator's that predicts it at 1/``stride`` of the size.
+    """Blur the true ab as much as a generator's that predicts it at 1/``stride`` of the size.
 
     Without this the discriminator tells real from fake by sharpness and learns no colour.
     """

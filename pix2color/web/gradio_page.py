@@ -18,7 +18,7 @@ _MOST_PAGES = 200  # at work at the same time
 
 
 def mounted(queue: ColoringQueue) -> FastAPI:
-    """The application: our own addresses, and the page at ``/``."""
+    """Return the application: our own addresses, and the page at ``/``."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     add_routes(app, queue)
     return gradio.mount_gradio_app(

@@ -43,7 +43,7 @@ class Limits:
 def application(
     queue: ColoringQueue, limits: Limits, credentials: tuple[str, str] | None
 ) -> Callable:
-    """The whole server as an ASGI application.
+    """Return the whole server as an ASGI application.
 
     Raises:
         MissingExtraError: gradio is not installed.
@@ -70,7 +70,7 @@ def application(
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens there.
+    """Return a socket that listens on a host and port.
 
     Raises:
         UsageError: the port is taken, or the host not this machine's.
@@ -126,6 +126,6 @@ def serve(
 
 
 def address(host: str, port: int) -> str:
-    """To be typed into a browser."""
+    """Return the address to be typed into a browser."""
     name = f"[{host}]" if ":" in host else host
     return f"http://{quote(name, safe='[]:')}:{port}"

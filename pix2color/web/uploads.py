@@ -62,7 +62,7 @@ class Uploads:
         return handle
 
     def claim(self, handle: str) -> Upload:
-        """What was sent; whoever claims it has to move or to remove the file.
+        """Return what was sent; whoever claims it has to move or to remove the file.
 
         Raises:
             UsageError: nothing was, or it was claimed or removed before.
