@@ -17,14 +17,14 @@ from pix2color.color.lab import LUMINANCE, lightness_on_film
 from pix2color.config.schema import FilmConfig
 
 _CHANCE = 0.5  # of each effect, in a picture that is changed
-_MOST_BLUR = 1.5  # σ in pixels
-_BLUR_RADIUS = 4
+MAX_BLUR = 1.5  # σ in pixels
+BLUR_RADIUS = 4
 _MOST_VIGNETTE = 0.5  # darkening as far from its centre as half of the picture's diagonal
 _MOST_GAMMA = 0.7  # the exponent is 2 to the power of ± this
 _MOST_CONTRAST = 0.4
-_MOST_GRAIN = 0.06  # standard deviation, of L in [0, 1]
+MAX_GRAIN = 0.06  # standard deviation, of L in [0, 1]
 _MOST_LIFT, _MOST_DULL = 0.3, 0.25  # of blacks and of whites, when faded
-_JPEG_QUALITY = (30, 90)
+JPEG_QUALITIES = (30, 90)
 _JPEG_MIDDLE = 128 / 255
 # Luminance, of Annex K of the JPEG standard (ITU-T T.81).
 _JPEG_STEPS = (
@@ -40,7 +40,7 @@ _JPEG_STEPS = (
 
 
 def simulate_film(pixels: Tensor, film: FilmConfig) -> Tensor:
-    """What a network is shown of colour pictures: L as worn black-and-white photos have it.
+    """Return L as worn black-and-white photos have it, for a network to be shown.
 
     ``film.share`` of the pictures are changed, each by about half of the effects, each effect by a
     random amount up to its strength. Random numbers are torch's own.
@@ -58,7 +58,7 @@ def simulate_film(pixels: Tensor, film: FilmConfig) -> Tensor:
 
 
 def apply_effects(pixels: Tensor, effects: tuple[str, ...]) -> Tensor:
-    """L (N, 1, H, W) in [-1, 1], float32: every picture changed by all of ``effects``, at random
+    """Return L (N, 1, H, W) in [-1, 1], float32, with all of ``effects`` in every picture, at random
     amounts up to the full strength."""
     strengths = {name: float(name in effects) for name in EFFECTS}
     touched = torch.ones(len(EFFECTS), len(pixels), dtype=torch.bool)
@@ -66,7 +66,7 @@ def apply_effects(pixels: Tensor, effects: tuple[str, ...]) -> Tensor:
 
 
 def _developed(pixels: Tensor, film: FilmConfig, touched: Tensor) -> Tensor:
-    """``touched`` (effects, N) says which effects a picture has."""
+    """Return L with the effects that ``touched`` (effects, N) chooses for each picture."""
     amounts = {
         name: (getattr(film, name) * touched[i] * torch.rand(len(pixels))).to(pixels.device)
         for i, name in enumerate(EFFECTS)
@@ -79,7 +79,7 @@ def _developed(pixels: Tensor, film: FilmConfig, touched: Tensor) -> Tensor:
 
 
 def mix_channels(pixels: Tensor, amount: Tensor) -> Tensor:
-    """L (N, 1, H, W) in [0, 1] as films of other sensitivity to red, green and blue have it.
+    """Return L (N, 1, H, W) in [0, 1] of films with another sensitivity to red, green and blue.
 
     Args:
         pixels: as for ``simulate_film``.
@@ -91,20 +91,20 @@ def mix_channels(pixels: Tensor, amount: Tensor) -> Tensor:
     return (lightness_on_film(pixels, torch.lerp(own, other, amount[:, None])) + 1) / 2
 
 
-def _blurred(light: Tensor, amount: Tensor) -> Tensor:
-    """By a Gaussian, one width a picture."""
-    places = torch.arange(-_BLUR_RADIUS, _BLUR_RADIUS + 1, device=light.device)
-    sigma = (_MOST_BLUR * amount).clamp(min=0.1)  # which is none
+def blur(light: Tensor, amount: Tensor) -> Tensor:
+    """Blur by a Gaussian, one width for each picture."""
+    places = torch.arange(-BLUR_RADIUS, BLUR_RADIUS + 1, device=light.device)
+    sigma = (MAX_BLUR * amount).clamp(min=0.1)  # which is none
     kernel = torch.exp(-places.square() / (2 * sigma.square()))
     kernel = kernel / kernel.sum(3, keepdim=True)
-    radius = _BLUR_RADIUS
+    radius = BLUR_RADIUS
     padded = F.pad(light, (radius, radius, radius, radius), mode="replicate").transpose(0, 1)
     across = F.conv2d(padded, kernel, groups=len(light))
     return F.conv2d(across, kernel.transpose(2, 3), groups=len(light)).transpose(0, 1)
 
 
-def _vignetted(light: Tensor, amount: Tensor) -> Tensor:
-    """Darker towards the edges of a photo that the picture is a part of."""
+def vignette(light: Tensor, amount: Tensor) -> Tensor:
+    """Darken towards the edges of a photo that the picture is a part of."""
     middle = torch.rand(2, len(light), 1, 1, 1).to(light.device) * 2 - 1
     down = torch.linspace(-1, 1, light.shape[2], device=light.device).view(1, 1, -1, 1)
     across = torch.linspace(-1, 1, light.shape[3], device=light.device)
@@ -112,38 +112,38 @@ def _vignetted(light: Tensor, amount: Tensor) -> Tensor:
     return light * (1 - _MOST_VIGNETTE * amount * distance).clamp(min=0)
 
 
-def _toned(light: Tensor, amount: Tensor) -> Tensor:
-    """Another gamma, and another contrast."""
+def change_tone(light: Tensor, amount: Tensor) -> Tensor:
+    """Change gamma and contrast."""
     gamma, contrast = (torch.rand(2, len(light), 1, 1, 1) * 2 - 1).to(light.device)
     curved = light.clamp(min=1e-4) ** torch.exp2(_MOST_GAMMA * amount * gamma)
     return 0.5 + (curved - 0.5) * (1 + _MOST_CONTRAST * amount * contrast)
 
 
-def _grained(light: Tensor, amount: Tensor) -> Tensor:
-    """Noise of two sizes of grain, strongest in middle tones."""
+def add_grain(light: Tensor, amount: Tensor) -> Tensor:
+    """Add noise of two sizes of grain, strongest in middle tones."""
     fine = torch.randn_like(light)
     coarse = torch.randn_like(light[..., ::2, ::2])
     coarse = F.interpolate(coarse, light.shape[2:], mode="bilinear", align_corners=False)
     strength = 0.3 + 2.8 * light * (1 - light)
-    return light + _MOST_GRAIN * amount * strength * (fine + coarse) / math.sqrt(2)
+    return light + MAX_GRAIN * amount * strength * (fine + coarse) / math.sqrt(2)
 
 
-def _faded(light: Tensor, amount: Tensor) -> Tensor:
-    """Blacks lifted and whites dulled."""
+def fade(light: Tensor, amount: Tensor) -> Tensor:
+    """Lift blacks and dull whites."""
     lift, dull = torch.rand(2, len(light), 1, 1, 1).to(light.device)
     black, white = _MOST_LIFT * amount * lift, 1 - _MOST_DULL * amount * dull
     return black + (white - black) * light
 
 
-def _compressed(light: Tensor, amount: Tensor) -> Tensor:
-    """As a JPEG file keeps it: 8 x 8 blocks, their cosine coefficients rounded."""
+def compress(light: Tensor, amount: Tensor) -> Tensor:
+    """Round the cosine coefficients of 8 x 8 blocks, as a JPEG file does."""
     n, _, height, width = light.shape
     padded = F.pad(light, (0, -width % 8, 0, -height % 8), mode="replicate")
     blocks = padded.unflatten(3, (-1, 8)).unflatten(2, (-1, 8)).transpose(3, 4)
     place = torch.arange(8, device=light.device)
     cosines = torch.cos((2 * place + 1) * place[:, None] * math.pi / 16) / 2
     cosines[0] /= math.sqrt(2)
-    low, high = _JPEG_QUALITY
+    low, high = JPEG_QUALITIES
     quality = (high - (high - low) * amount).view(n, 1, 1, 1, 1, 1)
     percent = torch.where(quality < 50, 50 / quality, 2 - quality / 50)
     table = torch.tensor(_JPEG_STEPS, device=light.device)
@@ -155,15 +155,15 @@ def _compressed(light: Tensor, amount: Tensor) -> Tensor:
 
 
 AGEING: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "blur": _blurred,
-    "vignette": _vignetted,
-    "tone": _toned,
-    "grain": _grained,
-    "fade": _faded,
-    "jpeg": _compressed,
+    "blur": blur,
+    "vignette": vignette,
+    "tone": change_tone,
+    "grain": add_grain,
+    "fade": fade,
+    "jpeg": compress,
 }
-"""What befalls a photo once it is taken, in that order: from L in [0, 1] (N, 1, H, W) and the
+"""Effects on a photo once it is taken, in that order: from L in [0, 1] (N, 1, H, W) and the
 amounts (N, 1, 1, 1) in [0, 1] to L."""
 
 EFFECTS = ("mix", *AGEING)
-"""All, by their names in ``FilmConfig``."""
+"""Names of all effects, as in ``FilmConfig``."""

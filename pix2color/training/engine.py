@@ -161,11 +161,11 @@ class Engine:
         statistics = self._statistics.now()
         phases = [p for p in self.task.phases if self.step_number >= p.first_step]
         names = {phase.name for phase in phases}
-        self._let_learn(names)
+        self.let_learn(names)
         shared = self._state(batches[0], 0, names) if len(batches) == 1 else None
         curves: dict[str, Tensor] = {}
         for phase in phases:
-            self._let_learn({phase.name})
+            self.let_learn({phase.name})
             losses = self._accumulate(phase, batches, shared)
             curves |= self._turn(phase, losses, progress)
         norms = [curves[f"{phase.name}/gradient_norm"] for phase in phases]
@@ -214,7 +214,7 @@ class Engine:
             return self.accelerator.clip_grad_norm_(network.parameters(), self.config.clip)
         return nn.utils.get_total_norm([p.grad for p in network.parameters() if p.grad is not None])
 
-    def _let_learn(self, names: set[str]) -> None:
+    def let_learn(self, names: set[str]) -> None:
         for name, module in self.task.modules.items():
             module.requires_grad_(name in names)
 

@@ -31,9 +31,11 @@ def test_the_facts_are_this_machines(found):
     import torch
     from PIL import Image
 
+    from pix2color.models.precision import computes_in_bf16
+
     assert found["versions"]["torch"] == torch.__version__
     assert found["versions"]["pillow"] == Image.__version__
-    assert found["cpu"]["bf16"] == torch.cpu._is_avx512_bf16_supported()
+    assert found["cpu"]["bf16"] == computes_in_bf16("cpu")
     assert 1 <= found["cpu"]["cores"] <= os.cpu_count()
     assert 0 < found["memory"]["available"] <= found["memory"]["total"]
     assert found["memory"]["total"] <= psutil.virtual_memory().total

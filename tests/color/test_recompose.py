@@ -89,7 +89,7 @@ def test_blocks_leave_no_seams(factor, monkeypatch):
     torch.manual_seed(0)
     maps = chroma_maps(gray[None, :60, :80], torch.rand(1, 2, 60, 80) - 0.5)[0]
     whole = recompose(gray, maps)
-    monkeypatch.setattr("pix2color.color.recompose._BLOCK", 1000)
+    monkeypatch.setattr("pix2color.color.recompose.BLOCK_PIXELS", 1000)
     pieces = recompose(gray, maps)
     for name in ("y", "cb", "cr"):
         assert np.array_equal(getattr(whole, name), getattr(pieces, name)), name

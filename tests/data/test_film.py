@@ -98,17 +98,17 @@ def test_the_eyes_sensitivity_is_lightness_and_blue_film_sees_red_as_black():
 
 
 def test_the_blur_is_a_gaussian(light):
-    ours = film._blurred(light, amounts(0.3, 0.5, 0.8, 1.0))
+    ours = film.blur(light, amounts(0.3, 0.5, 0.8, 1.0))
     for picture, before, amount in zip(ours, light, (0.3, 0.5, 0.8, 1.0), strict=True):
-        sigma = film._MOST_BLUR * amount
-        truth = gaussian_filter(before[0].numpy(), sigma, mode="nearest", radius=film._BLUR_RADIUS)
+        sigma = film.MAX_BLUR * amount
+        truth = gaussian_filter(before[0].numpy(), sigma, mode="nearest", radius=film.BLUR_RADIUS)
         np.testing.assert_allclose(picture[0].numpy(), truth, atol=1e-5)
 
 
 def test_blocks_are_those_of_a_jpeg_file(light):
     pixels = (light[0, 0] * 255).round()
-    quality, _ = film._JPEG_QUALITY
-    ours = film._compressed(pixels[None, None] / 255, amounts(1.0))[0, 0] * 255
+    quality, _ = film.JPEG_QUALITIES
+    ours = film.compress(pixels[None, None] / 255, amounts(1.0))[0, 0] * 255
     file = io.BytesIO()
     Image.fromarray(pixels.byte().numpy()).save(file, "jpeg", quality=quality)
     truth = torch.from_numpy(np.asarray(Image.open(file)).copy()).float()
@@ -123,9 +123,9 @@ def test_a_side_that_is_no_multiple_of_eight_keeps_its_size():
 def test_tones_keep_their_order_and_fading_narrows_them(light):
     torch.manual_seed(0)
     ramp = torch.linspace(0.01, 1, 64).expand(8, 1, 8, 64)
-    toned = film._toned(ramp, torch.ones(8, 1, 1, 1))
+    toned = film.change_tone(ramp, torch.ones(8, 1, 1, 1))
     assert (toned.diff(dim=3) > 0).all()
-    faded = film._faded(ramp, torch.ones(8, 1, 1, 1))
+    faded = film.fade(ramp, torch.ones(8, 1, 1, 1))
     assert (faded.diff(dim=3) > 0).all()
     spans = faded.amax((1, 2, 3)) - faded.amin((1, 2, 3))
     assert (spans < 0.99).all()
@@ -135,8 +135,8 @@ def test_tones_keep_their_order_and_fading_narrows_them(light):
 def test_grain_is_noise_around_what_was_there():
     torch.manual_seed(0)
     gray = torch.full((1, 1, 256, 256), 0.5)
-    noise = film._grained(gray, amounts(1.0)) - gray
+    noise = film.add_grain(gray, amounts(1.0)) - gray
     assert noise.mean().abs() < 1e-3
-    assert 0.7 * film._MOST_GRAIN < noise.std() < film._MOST_GRAIN
-    dark = film._grained(gray * 0, amounts(1.0))
+    assert 0.7 * film.MAX_GRAIN < noise.std() < film.MAX_GRAIN
+    dark = film.add_grain(gray * 0, amounts(1.0))
     assert dark.std() < noise.std() / 2
