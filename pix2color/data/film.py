@@ -58,8 +58,10 @@ def simulate_film(pixels: Tensor, film: FilmConfig) -> Tensor:
 
 
 def apply_effects(pixels: Tensor, effects: tuple[str, ...]) -> Tensor:
-    """Return L (N, 1, H, W) in [-1, 1], float32, with all of ``effects`` in every picture, at random
-    amounts up to the full strength."""
+    """Return L (N, 1, H, W) in [-1, 1], float32, with all of ``effects`` in every picture.
+
+    Their amounts are random, up to the full strength.
+    """
     strengths = {name: float(name in effects) for name in EFFECTS}
     touched = torch.ones(len(EFFECTS), len(pixels), dtype=torch.bool)
     return _developed(pixels, FilmConfig(share=1.0, **strengths), touched)
