@@ -138,6 +138,7 @@ def test_ctrl_c_is_gone_on_with(photos, tmp_path):
         ("optimizer.lr=1e-5..1e-2", 2, lambda value: 1e-5 <= value <= 1e-2),
         ("data.batch_size=2..4", 2, lambda value: value in (2, 3, 4)),
     ],
+    ids=["real", "whole"],
 )
 def test_a_search_within_a_range_makes_so_many_trials(over, trials, allowed, photos, tmp_path):
     run_here(photos, tmp_path, [over], "--trials", trials)
@@ -147,7 +148,7 @@ def test_a_search_within_a_range_makes_so_many_trials(over, trials, allowed, pho
 
 
 def test_a_killed_worker_loses_nothing_and_two_share_what_is_left(photos, tmp_path):
-    command = [sys.executable, "-m", "pix2color", *words(photos, tmp_path, BOTH, steps=40)]
+    command = [sys.executable, "-m", "pix2color", *words(photos, tmp_path, BOTH, steps=20)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     wait_for_a_checkpoint(tmp_path, process)
     process.kill()
@@ -163,11 +164,12 @@ def plan_of(out, over, trials=None, measure="psnr"):
 
 
 def ask_for_all(out, plan, start, numbers):
-    """Ask as a worker does, until nothing is left."""
+    """Ask as a worker does, and end at once, until nothing is left."""
     shared = optuna.load_study(study_name="shared", storage=f"sqlite:///{out / 'sweep.db'}")
     start.wait()
     while trial := sweep.next_trial(plan, shared):
         numbers.put((trial.number, *trial.params.values()))
+        shared.tell(trial, 1.0)
     numbers.put(None)
 
 
@@ -176,8 +178,9 @@ def ask_for_all(out, plan, start, numbers):
     [
         ("optimizer.lr=0.0001..0.9", 30),  # all of them waiting
         (f"reconstruction={','.join(map(str, range(30)))}", None),  # all combinations
-        ("data.batch_size=1..30", 40),  # a search that would repeat itself
+        ("data.batch_size=1..30", 40),  # a range of whole numbers, and more trials than it has
     ],
+    ids=["waiting", "combinations", "range"],
 )
 def test_no_two_workers_get_the_same_trial(over, trials, tmp_path):
     shared = optuna.create_study(study_name="shared", storage=f"sqlite:///{tmp_path / 'sweep.db'}")
@@ -192,7 +195,7 @@ def test_no_two_workers_get_the_same_trial(over, trials, tmp_path):
         worker.start()
     found, ended = [], 0
     while ended < len(workers):
-        got = numbers.get(timeout=120)
+        got = numbers.get(timeout=60)
         found += [got] if got else []
         ended += got is None
     for worker in workers:
