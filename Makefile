@@ -6,11 +6,12 @@ READY := $(VENV)/ready
 DEMO := demo
 PHOTOS ?= photos
 
-.PHONY: help demo test lint bench model docs clean
+.PHONY: help demo test test-all pytest lint bench model docs clean
 
 help:
 	@echo "make demo   colour some photos, and train briefly"
-	@echo "make test   linters and tests"
+	@echo "make test   linters, types and the tests that prove the product"
+	@echo "make test-all  the slow journeys too: every documented command, many kills"
 	@echo "make lint   linters alone"
 	@echo "make bench  speed of training and colouring, as ratios to references"
 	@echo "make model  the shipped model again, in hours; PHOTOS=folder has train/ and val/"
@@ -37,9 +38,19 @@ demo: $(READY)
 	@echo "Open $(DEMO)/contact-sheet.png: gray | ours | truth, of photos the model has not seen."
 	@echo "Curves of the two short trainings: $(BIN)/tensorboard --logdir $(DEMO)/runs"
 
-# A file of tests to a process, a core to each: two threads that share a core with two others wait.
+# A core to each process, and no more threads: two that share a core with two others wait. Tests
+# of one group share costly fixtures; all others go to whoever is free.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadgroup
+
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n logical --maxprocesses 4 --dist loadfile
+	$(PYTEST) -m "not slow"
+
+test-all: lint
+	$(PYTEST)
+
+# What public hosting runs in shards: ARGS="-m slow tests/journeys"
+pytest: $(READY)
+	$(PYTEST) $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

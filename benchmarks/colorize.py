@@ -34,10 +34,10 @@ from skimage import data
 
 from pix2color import Colorizer
 from pix2color.color.lab import lightness, rgb_to_lab
-from pix2color.imaging.io import DEFAULT_QUALITY
 from pix2color.inference.colorizer import BATCH
-from pix2color.inference.folder_job import COLOURED, Job
-from pix2color.inference.plan import Order
+from pix2color.inference.folder_job import COLORED, FolderJob
+from pix2color.inference.options import DEFAULT_QUALITY, ColorizeOptions
+from pix2color.inference.plan import JobOptions
 from pix2color.models.model_file import ModelInfo, save_model
 from pix2color.models.registry import build_generator
 from pix2color.processes import cores
@@ -73,7 +73,7 @@ def floor(
 ) -> Callable:
     """Reading, writing and the network, each at its best, with nothing between them."""
     files = sorted(photos.iterdir())
-    side = colorizer.render_size
+    side = colorizer.render_size()
     batches = []
     for start in range(0, len(files), BATCH):
         chosen = files[start : start + BATCH]
@@ -104,8 +104,9 @@ def floor(
 
 def ours(photos: Path, out: Path, colorizer: Colorizer) -> Callable:
     def run() -> None:
-        job = Job(colorizer, Order(paths=(photos,), out=out, overwrite=True))
-        assert all(outcome.status == COLOURED for outcome in job.run())
+        job_options = JobOptions(paths=(photos,), out=out, overwrite=True)
+        job = FolderJob(colorizer, job_options, ColorizeOptions())
+        assert all(result.status == COLORED for result in job.run())
 
     return run
 

@@ -35,7 +35,13 @@ from torch.utils.data import DataLoader, Dataset
 
 from pix2color.config.load import load_recipe
 from pix2color.config.schema import DataConfig
-from pix2color.data.batches import EpochOrder, TrainingPhotos, default_workers, endless_batches
+from pix2color.data.batches import (
+    Batch,
+    EpochOrder,
+    TrainingPhotos,
+    default_workers,
+    endless_batches,
+)
 from pix2color.data.prepare import Preparation, prepare
 from pix2color.data.sources import Photo, collect
 from pix2color.models.registry import build_generator
@@ -114,7 +120,7 @@ def rate(batches: Iterator[object], engine: Engine | None, pixels: Tensor, steps
             start = time.perf_counter()
         next(batches)
         if engine:
-            engine.step(pixels)
+            engine.step(Batch(pixels))
     _wait(engine)
     return steps * len(pixels) / (time.perf_counter() - start)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,11 +20,20 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from pix2color import Colorizer, Look, Mood, metrics
-from pix2color.color.lab import AB_SCALE, gray_of, l_ab_to_rgb, lightness, rgb_to_l_ab, rgb_to_lab
+from pix2color import ColorizeOptions, Colorizer, metrics
+from pix2color.color.lab import (
+    AB_SCALE,
+    l_ab_to_rgb,
+    lightness,
+    rgb_to_gray,
+    rgb_to_l_ab,
+    rgb_to_lab,
+)
 from pix2color.data.sources import collect, protocol_square
 from pix2color.errors import ImageError
 from pix2color.imaging.grayscale import gray_photo
+from pix2color.inference.adjust import ChromaStatistics
+from pix2color.inference.network_input import prepare
 
 HEADINGS = ("PSNR", "ΔE00", "colourfulness", "ab-JS", "wash-out", "|ΔL*|", "99.9 %")
 
@@ -56,7 +66,7 @@ def row(truths: list[np.ndarray], make: Callable[[np.ndarray], Tensor]) -> list[
     scores: list[dict[str, float]] = []
     pooled, moved = metrics.PooledScores(), []
     for truth in truths:
-        gray = gray_of(truth)
+        gray = rgb_to_gray(truth)
         made, rgb = make(gray), tensor(truth)
         lab = rgb_to_lab(made)
         scores.append({k: v.item() for k, v in metrics.picture_scores(made, rgb).items()})
@@ -70,11 +80,11 @@ def row(truths: list[np.ndarray], make: Callable[[np.ndarray], Tensor]) -> list[
 
 
 def rows(model: Path, truths: list[np.ndarray]) -> dict[str, Callable[[np.ndarray], Tensor]]:
-    plain, mirrored = Colorizer.load(model), Colorizer.load(model, tta=True)
-    own = plain.render_size
+    plain = Colorizer.load(model)
+    own = plain.render_size()
 
-    def with_look(look: Look) -> Callable[[np.ndarray], Tensor]:
-        return lambda gray: tensor(plain.colorize(gray, look))
+    def with_options(**options: Any) -> Callable[[np.ndarray], Tensor]:
+        return lambda gray: tensor(plain.colorize(gray, ColorizeOptions(**options)))
 
     def exactly(gamut: str) -> Callable[[np.ndarray], Tensor]:
         def make(gray: np.ndarray) -> Tensor:
@@ -88,34 +98,35 @@ def rows(model: Path, truths: list[np.ndarray]) -> dict[str, Callable[[np.ndarra
         L = torch.from_numpy(gray)[None, None] / 127.5 - 1
         return l_ab_to_rgb(L, plain.predict_ab(L))
 
-    mood = Mood.of(torch.from_numpy(np.concatenate(truths[:16])).permute(2, 0, 1)[None])
+    several = torch.from_numpy(np.concatenate(truths[:16])).permute(2, 0, 1)[None]
+    like = ChromaStatistics.from_rgb(several)
     made = {
         "gray": lambda gray: tensor(np.stack([gray] * 3, axis=-1)),
-        f"as colorize does it (render size {own})": with_look(Look()),
+        f"as colorize does it (render size {own})": with_options(),
         "exact Lab at full size": exactly("shrink"),
         "exact Lab, clipped instead of shrunk": exactly("clip"),
         "gray values taken for L*": as_luma,
-        "--tta": lambda gray: tensor(mirrored.colorize(gray)),
-        "--saturation 1.25": with_look(Look(saturation=1.25)),
-        "--saturation 1.5": with_look(Look(saturation=1.5)),
-        "--temperature 20": with_look(Look(temperature=20)),
-        "--like (mood of 16 of the photos)": with_look(Look(like=mood)),
+        "--tta": with_options(tta=True),
+        "--saturation 1.25": with_options(saturation=1.25),
+        "--saturation 1.5": with_options(saturation=1.5),
+        "--temperature 20": with_options(temperature=20),
+        "--like (colours of 16 of the photos)": with_options(like=like),
         "sepia, read by its luminance": lambda gray: tensor(
             _regrayed(plain, gray_photo(sepia(gray)).gray, gray)
         ),
     }
     for size in (96, 128, 160, 192, 256):
         if size != own:
-            sized = Colorizer.load(model, render_size=size)
-            made[f"--render-size {size}"] = lambda gray, c=sized: tensor(c.colorize(gray))
+            made[f"--render-size {size}"] = with_options(render_size=size)
     return made
 
 
 def _regrayed(colorizer: Colorizer, toned: np.ndarray, gray: np.ndarray) -> np.ndarray:
     """Colours predicted from the toned photo, on the clean one, so that only colours differ."""
-    seen = colorizer.prepare(gray_photo(Image.fromarray(toned)))
-    clean = colorizer.prepare(gray_photo(Image.fromarray(gray)))
-    return np.array(colorizer.finish(clean, colorizer.predict([seen])[0]).to_picture())
+    side = colorizer.render_size()
+    given = prepare(gray_photo(Image.fromarray(toned)), side)
+    clean = prepare(gray_photo(Image.fromarray(gray)), side)
+    return np.array(colorizer.finish(clean, colorizer.predict([given])[0]).to_picture())
 
 
 def bilinear(L: Tensor, ab: Tensor, full: Tensor) -> Tensor:

@@ -29,6 +29,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from pix2color.config.load import load_recipe
+from pix2color.data.batches import Batch
 from pix2color.models.registry import build_generator
 from pix2color.training.engine import Budget, Engine, make_accelerator
 from pix2color.training.run import build_task
@@ -78,7 +79,7 @@ def build(row: Row, size: int) -> Engine:
 
 def seconds(engine: Engine, pixels: torch.Tensor) -> float:
     start = time.perf_counter()
-    engine.step(pixels)
+    engine.step(Batch(pixels))
     _wait(engine.device)
     return time.perf_counter() - start
 
@@ -88,7 +89,7 @@ def measure(row: Row, size: int, options: argparse.Namespace) -> dict[str, Any]:
     pixels = torch.randint(0, 256, (options.batch, 3, size, size), dtype=torch.uint8)
     engine = build(row, size)
     with FlopCounterMode(display=False) as counter:
-        engine.step(pixels)
+        engine.step(Batch(pixels))
     times: list[float] = []
     while len(times) < LEAST_STEPS or (len(times) < options.steps and sum(times) < options.seconds):
         times.append(seconds(engine, pixels))

@@ -27,9 +27,9 @@ def recipe_reference() -> str:
     lines = [
         "# Every setting of a recipe",
         "",
-        "In YAML (`--config`), or one at a time (`--set data.crop=192`). Keys may be cut short",
-        "where only one begins so. `pix2color recipes` lists the recipes that come along. Each run",
-        "writes all its settings to `config.yaml`, which `--config` takes again.",
+        "In YAML (`--config`), or one at a time (`--set data.crop=192`). `pix2color recipes`",
+        "lists the recipes that come along. Each run writes all its settings to `config.yaml`,",
+        "which `--config` takes again.",
     ]
     plain: dict[str, list[str]] = {}
     sections: dict[str, type[Section]] = {}
@@ -81,18 +81,21 @@ def meaning(text: str | None) -> str:
 
 
 def commands() -> str:
-    """Every command's help, as the terminal shows it."""
+    """Return every command's help as the terminal shows it, in the groups of the command line."""
     top = click.Context(cli, info_name="pix2color", terminal_width=WIDTH, **cli.context_settings)
-    lines = ["# Every command", "", "Each prints this with `--help`.", ""]
-    contexts = [top]
-    for name in cli.list_commands(top):
-        command = cli.get_command(top, name)
-        assert command is not None
-        contexts.append(click.Context(command, info_name=name, parent=top, terminal_width=WIDTH))
-    for context in contexts:
-        help_text = context.command.get_help(context)
-        lines += [f"## {context.info_name}", "", "```text", help_text, "```", ""]
+    lines = ["# Every command", "", "Each prints this with `--help`.", "", *shown_help(top)]
+    for heading, section in cli.sections.items():
+        lines += [f"## {heading}", ""]
+        for command in section:
+            name = command.name
+            context = click.Context(command, info_name=name, parent=top, terminal_width=WIDTH)
+            lines += [f"### {name}", "", *shown_help(context)]
     return "\n".join(lines)
+
+
+def shown_help(context: click.Context) -> list[str]:
+    """Return a command's help as lines of Markdown."""
+    return ["```text", context.command.get_help(context), "```", ""]
 
 
 def main() -> None:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pix2color.inference.adjust import Look, Mood
     from pix2color.inference.colorizer import Colorizer
+    from pix2color.inference.options import ColorizeOptions
 
 __version__ = "0.1.0"
-__all__ = ["Colorizer", "Look", "Mood"]
+__all__ = ["ColorizeOptions", "Colorizer"]
 
 _HOMES = {
     "Colorizer": "inference.colorizer",
-    "Look": "inference.adjust",
-    "Mood": "inference.adjust",
+    "ColorizeOptions": "inference.options",
 }
 
 

@@ -1,4 +1,4 @@
-"""What can go wrong for a user.
+"""Errors that a user can meet.
 
 Every message is one line that names the file or setting and the cure, and every
 class carries the exit code of the command line::

@@ -1,4 +1,4 @@
-"""Files that are whole or not there, their hashes, and what killed processes have left behind."""
+"""Files: written whole or not at all, hashed, cleared of what killed processes left; our model."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from pathlib import Path
 from pix2color.errors import StorageError
 from pix2color.processes import is_running
 
+SHIPPED_MODEL = Path(__file__).with_name("default.safetensors")
+"""The model file that comes with the package."""
 _HOST = "".join(c for c in socket.gethostname() if c.isalnum())  # folders may be shared
 
 
@@ -38,7 +40,7 @@ def write_bytes(path: Path, data: bytes, before_rename: Callable[[], None] | Non
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary name beside ``path`` that takes its place only if the block succeeds."""
+    """Yield a temporary name beside ``path`` that takes its place only if the block succeeds."""
     temporary = path.with_name(f".{path.name}.{_HOST}-{os.getpid()}.part")
     try:
         yield temporary
@@ -56,9 +58,19 @@ def remove_stale(folder: Path) -> None:
 
 
 def hash_bytes(data: bytes) -> str:
+    """Return the SHA-256 of bytes, in hexadecimal digits."""
     return hashlib.sha256(data).hexdigest()
 
 
 def hash_file(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def starting_model(text: str | Path) -> Path:
+    """Return the model that a training starts from: ``default`` is the one that ships with us.
+
+    A file or folder that is called so is given as ``./default``, which only a string can tell.
+    """
+    return SHIPPED_MODEL if text == "default" else Path(text)

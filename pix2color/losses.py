@@ -1,6 +1,6 @@
 """Losses by name; all in float32 and averaged over everything.
 
-A new loss of fidelity is one function here and one line in ``FIDELITY``; a new adversarial loss
+A new loss on ab is one function here and one line in ``RECONSTRUCTION``; a new adversarial loss
 one function and one line in ``ADVERSARIAL``.
 """
 
@@ -31,7 +31,7 @@ def mse(prediction: Tensor, truth: Tensor) -> Tensor:
 
 
 def smooth_l1(prediction: Tensor, truth: Tensor) -> Tensor:
-    """Squared below an error of 0.1 of ``ab``'s range, absolute above (Girshick 2015), scalar."""
+    """Smooth L1 of ``ab`` (N, 2, H, W), scalar (Girshick 2015): squared errors below 0.1."""
     return F.smooth_l1_loss(prediction.float(), truth.float(), beta=0.1)
 
 
@@ -87,7 +87,7 @@ RECONSTRUCTION: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "rarity": rarity,
     "statistics": statistics,
 }
-"""Of a predicted ab and the true one. ``feature`` besides, which needs a network."""
+"""Losses of a predicted ab against the true one; ``feature`` comes besides, by a network."""
 
 
 def hinge(logits: Tensor, *, real: bool, for_generator: bool = False) -> Tensor:

@@ -165,7 +165,7 @@ class PooledScores:
 
     @classmethod
     def of(cls, parts: Iterable[PooledScores]) -> PooledScores:
-        """Of the pictures of several, without what they keep being changed."""
+        """Return the pooled scores of several sets together; the sets stay as they are."""
         whole = cls()
         for part in parts:
             whole._ab += part._ab

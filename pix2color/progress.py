@@ -1,82 +1,121 @@
-"""What a person sees while work is going on: all of it on stderr, stdout is for results."""
+"""Messages and progress for people, on stderr: stdout is for results.
+
+    with track("evaluate", len(photos), "photos") as progress:
+        for number, photo in enumerate(photos, start=1):
+            ...
+            progress(number)
+        with progress.during("writing the report"):
+            ...
+
+On a terminal that is a bar whose clock runs by itself; elsewhere plain lines, one every ten seconds
+whatever the work is at. Both end with the final count, the time that all of it took, and the rate.
+"""
 
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Group
 
 _SECONDS_BETWEEN_LINES = 10.0
-
-
-class Progress(Protocol):
-    """Tells how far the work is; ``done`` counts in the unit of the total.
-
-    ``note`` stands behind the count; ``below``, which is longer, in a line of its own.
-    """
-
-    def __call__(self, done: float, note: str = "", below: str = "") -> None: ...
+_FRAMES_PER_SECOND = 4
+_BAR_WIDTH = 20
 
 
 def say(message: str) -> None:
-    """One line on stderr."""
+    """Print one line on stderr."""
     print(message, file=sys.stderr, flush=True)
 
 
-@contextmanager
-def track(label: str, total: float, unit: str, *, begun: float = 0) -> Iterator[Progress]:
-    """A bar with rate and time left on a terminal, else a plain line every ten seconds.
+class Progress:
+    """How far some work is, from ``track``; call it whenever that has changed.
 
     Args:
-        label: what is being done.
-        total: of all the work.
-        unit: of what is counted.
-        begun: what was done before, which took no time now.
+        label: name of the work.
+        total: amount of the whole work, in units.
+        unit: name of what is counted; ``min`` has no rate.
+        begun: amount that was done before, which took no time now.
+
+    Attributes:
+        done: amount that is done.
+        activity: what the work is at, shown behind its label; empty for the usual.
+        called: whether anything was reported yet.
     """
-    if sys.stderr.isatty():
-        yield from _bar(label, total, unit, begun)
-    else:
-        yield _lines(label, total, unit, begun)
+
+    def __init__(self, label: str, total: float, unit: str, begun: float = 0) -> None:
+        self.label, self.total, self.unit, self.begun = label, total, unit, begun
+        self.done, self.activity, self.called = begun, "", False
+        self._note = self._below = ""
+        self._start = time.monotonic()
+
+    def __call__(self, done: float, note: str = "", below: str = "") -> None:
+        """Set how much is done.
+
+        Args:
+            done: in the unit of the total.
+            note: shown behind the count; an empty one leaves the one before.
+            below: a longer one, in a line of its own on a terminal.
+        """
+        self.done, self.called = done, True
+        self._note, self._below = note or self._note, below or self._below
+
+    @contextmanager
+    def during(self, activity: str) -> Iterator[None]:
+        """Show what the work is at, such as ``validation``, while the block lasts."""
+        before, self.activity = self.activity, activity
+        try:
+            yield
+        finally:
+            self.activity = before
+
+    def line(self) -> str:
+        """Return the whole state as one line of text."""
+        count = f"{self._title()}: {self._count()} in {self._seconds():.0f} s"
+        return "  ".join(filter(None, (count, *self._figures(), self._below)))
+
+    def __rich__(self) -> Group:
+        """Return the bar, as it is drawn on a terminal at this moment."""
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        row = Table.grid(padding=(0, 1))
+        seconds = int(self._seconds())
+        clock = f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+        row.add_row(
+            Text(self._title(), no_wrap=True),
+            ProgressBar(self.total, self.done, width=_BAR_WIDTH),
+            Text(self._count(), no_wrap=True, style="green"),
+            Text(clock, no_wrap=True, style="yellow"),
+            Text("  ".join(filter(None, self._figures())), no_wrap=True),
+        )
+        return Group(row, Text(self._below, style="dim"))
+
+    def _title(self) -> str:
+        return f"{self.label}: {self.activity}" if self.activity else self.label
+
+    def _count(self) -> str:
+        return f"{self.done:.0f}/{self.total:.0f} {self.unit}"
+
+    def _seconds(self) -> float:
+        return time.monotonic() - self._start
+
+    def _figures(self) -> tuple[str, str, str]:
+        """Return time left, rate and note; the first two may be empty."""
+        done, seconds = self.done - self.begun, self._seconds()
+        rate = "" if self.unit == "min" else f"{done / max(seconds, 1e-9):.1f} {self.unit}/s"
+        return time_left(done, self.total - self.done, seconds), rate, self._note
 
 
-def _bar(label: str, total: float, unit: str, begun: float) -> Iterator[Progress]:
-    from rich.console import Console, Group
-    from rich.live import Live
-    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
-    from rich.progress import Progress as Bar
-    from rich.text import Text
-
-    start = time.monotonic()
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=20),
-        TextColumn(f"{{task.completed:.0f}}/{{task.total:.0f}} {unit}"),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[note]}"),
-    )
-    bar, detail = Bar(*columns), Text(style="dim")
-    task = bar.add_task(label, total=total, completed=int(begun), note="")
-
-    def update(done: float, note: str = "", below: str = "") -> None:
-        elapsed = time.monotonic() - start
-        told = (_left(done - begun, total - done, elapsed), _rate(done - begun, elapsed, unit))
-        bar.update(task, completed=done, note="  ".join(filter(None, (*told, note))))
-        if below:
-            detail.plain = below
-
-    with Live(Group(bar, detail), console=Console(stderr=True), refresh_per_second=4):
-        yield update
-
-
-def _rate(done: float, seconds: float, unit: str) -> str:
-    """Rate of what is counted; of minutes there is none."""
-    return "" if unit == "min" else f"{done / max(seconds, 1e-9):.1f} {unit}/s"
-
-
-def _left(done: float, missing: float, seconds: float) -> str:
-    """Time left, if it goes on at the rate so far."""
+def time_left(done: float, missing: float, seconds: float) -> str:
+    """Return in words how long the rest takes at the rate so far; empty if that is not known."""
     if done <= 0 or missing <= 0:
         return ""
     left = round(seconds * missing / done)
@@ -84,18 +123,38 @@ def _left(done: float, missing: float, seconds: float) -> str:
     return (f"{hours} h {minutes:02} min" if hours else f"{minutes}:{left % 60:02}") + " left"
 
 
-def _lines(label: str, total: float, unit: str, begun: float) -> Progress:
-    start = time.monotonic()
-    last = -_SECONDS_BETWEEN_LINES
+@contextmanager
+def track(label: str, total: float, unit: str, *, begun: float = 0) -> Iterator[Progress]:
+    """Show how far some work is while the block lasts: see ``Progress`` for the arguments."""
+    progress = Progress(label, total, unit, begun)
+    with _bar(progress) if sys.stderr.isatty() else _lines(progress):
+        yield progress
 
-    def update(done: float, note: str = "", below: str = "") -> None:
-        nonlocal last
-        elapsed = time.monotonic() - start
-        if elapsed - last < _SECONDS_BETWEEN_LINES and done < total:
-            return
-        last = elapsed
-        rate, left = _rate(done - begun, elapsed, unit), _left(done - begun, total - done, elapsed)
-        told = f"{label}: {done:.0f}/{total:.0f} {unit} in {elapsed:.0f} s"
-        say("  ".join(filter(None, (told, left, rate, note, below))))
 
-    return update
+@contextmanager
+def _bar(progress: Progress) -> Iterator[None]:
+    from rich.console import Console
+    from rich.live import Live
+
+    with Live(progress, console=Console(stderr=True), refresh_per_second=_FRAMES_PER_SECOND):
+        yield
+
+
+@contextmanager
+def _lines(progress: Progress) -> Iterator[None]:
+    """Print a line every ten seconds, and the last state if there was any call."""
+    ended = threading.Event()
+    printed = threading.Thread(target=_print_lines, args=(progress, ended), daemon=True)
+    printed.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        printed.join()
+        if progress.called:
+            say(progress.line())
+
+
+def _print_lines(progress: Progress, ended: threading.Event) -> None:
+    while not ended.wait(_SECONDS_BETWEEN_LINES):
+        say(progress.line())

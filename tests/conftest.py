@@ -23,7 +23,7 @@ ROOT = Path(__file__).parent.parent
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Settings that make a real training short: a small square, few pictures, one process.
-QUICK = [
+SHORT = [
     "data.crop=48",
     "data.batch_size=4",
     "data.workers=0",
@@ -32,6 +32,9 @@ QUICK = [
     "precision=float32",
     "log_every=1",
 ]
+# The networks of tests that are about something else: small to compute and to write.
+QUICK = [*SHORT, "model={name: unet, options: {width: 4}}"]
+QUICK_GAN = [*QUICK, "discriminator.options={width: 8}"]
 
 
 def settings(*pairs: str) -> list[str]:

@@ -9,11 +9,18 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from command_line import FORCED_PATH
 from PIL import Image
 
 WATCHED = """\
 import os
+import runpy
 import socket
+import sys
+
+for folder in sys.path:
+    if folder.endswith("tests/forced"):  # ours hides the other of that name
+        runpy.run_path(folder + "/sitecustomize.py")
 
 connect, getaddrinfo = socket.socket.connect, socket.getaddrinfo
 
@@ -48,7 +55,12 @@ def served(model: Path, folder: Path, *options: object, password: str | None = N
     watch.mkdir()
     (watch / "sitecustomize.py").write_text(WATCHED)
     outside = watch / "outside"
-    own = {"TMPDIR": folder, "OMP_NUM_THREADS": 1, "PYTHONPATH": watch, "OUTSIDE": outside}
+    own = {
+        "TMPDIR": folder,
+        "OMP_NUM_THREADS": 1,
+        "PYTHONPATH": os.pathsep.join([str(watch), *FORCED_PATH]),
+        "OUTSIDE": outside,
+    }
     environment = os.environ | {name: str(value) for name, value in own.items()}
     if password:
         environment["PIX2COLOR_PASSWORD"] = password
@@ -69,6 +81,6 @@ def pixels(file: bytes) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(file)).convert("RGB")).astype(int)
 
 
-def visits(place: Path) -> list[Path]:
+def stored_files(place: Path) -> list[Path]:
     """What the server holds of its visitors' files."""
     return [path for path in (place / "temporary").rglob("*") if path.is_file()]

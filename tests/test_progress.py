@@ -9,7 +9,7 @@ import sys
 import pytest
 from conftest import QUICK, pix2color, settings
 
-from pix2color.progress import _left, track
+from pix2color.progress import time_left, track
 
 
 def on_a_terminal(words: list[str]) -> str:
@@ -66,6 +66,6 @@ def test_work_that_was_done_before_took_no_time_now(capsys):
 
 
 def test_the_time_left_follows_from_the_rate():
-    assert _left(10, 30, 60.0) == "3:00 left"
-    assert _left(1, 100, 100.0) == "2 h 46 min left"
-    assert _left(0, 30, 1.0) == ""
+    assert time_left(10, 30, 60.0) == "3:00 left"
+    assert time_left(1, 100, 100.0) == "2 h 46 min left"
+    assert time_left(0, 30, 1.0) == ""

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from pix2color.cli.options import MODEL, Command, with_options
-from pix2color.errors import MissingPathError, UsageError
+from pix2color.errors import UsageError
+from pix2color.inference.options import (
+    BACKENDS,
+    DEFAULT_QUALITY,
+    FORMATS,
+    MAX_SATURATION,
+    MAX_TEMPERATURE,
+    QUALITIES,
+    RENDER_SIZES,
+    ColorizeOptions,
+)
 
 # Nothing heavy is imported up here: `--help` must answer at once.
 if TYPE_CHECKING:
-    from pix2color.inference.adjust import Mood
-    from pix2color.inference.colorizer import Colorizer
-    from pix2color.inference.folder_job import Job, Outcome
-    from pix2color.inference.plan import Order
+    from pix2color.inference.folder_job import FolderJob, PhotoResult
 
 _EXIT_INTERRUPTED = 130
 _GALLERY = "gallery.html"
@@ -33,17 +39,18 @@ _OPTIONS = [
     click.option("--suffix", default="", metavar="TEXT",
                  help="Put behind each name: photo.jpg becomes photoTEXT.jpg."),
     click.option("--format", "file_format", metavar="FORMAT",
-                 type=click.Choice(["jpg", "png", "tif", "webp", "avif"], case_sensitive=False),
+                 type=click.Choice(FORMATS, case_sensitive=False),
                  help="jpg, png, tif, webp or avif.  [default: the photo's own]"),
-    click.option("--quality", type=click.IntRange(1, 100), default=92,
+    click.option("--quality", type=click.IntRange(*QUALITIES), default=DEFAULT_QUALITY,
                  help="Of JPEG, WebP and AVIF."),
-    click.option("--saturation", type=click.FloatRange(0, 3), default=1.0,
+    click.option("--saturation", type=click.FloatRange(0, MAX_SATURATION), default=1.0,
                  help="Factor of the colourfulness."),
-    click.option("--temperature", type=click.FloatRange(-100, 100), default=0.0,
+    click.option("--temperature", default=0.0,
+                 type=click.FloatRange(-MAX_TEMPERATURE, MAX_TEMPERATURE),
                  help="-100 is cool, 100 is warm."),
     click.option("--like", type=click.Path(path_type=Path), metavar="PHOTO",
                  help="Take over the mood of a colour photo."),
-    click.option("--render-size", type=click.IntRange(32, 2048), metavar="PIXELS",
+    click.option("--render-size", type=click.IntRange(*RENDER_SIZES), metavar="PIXELS",
                  help="Short side of what the network looks at.  [default: as it was trained]"),
     click.option("--tta", is_flag=True,
                  help="Average over the photo and its mirror image; twice the work."),
@@ -65,7 +72,7 @@ _OPTIONS = [
                  help="Threads.  [default: one for each core]"),
     click.option("--device", default="auto",
                  help="auto, cpu, cuda, cuda:1, mps, …: where the network runs."),
-    click.option("--backend", type=click.Choice(["torch", "onnx"]), default="torch",
+    click.option("--backend", type=click.Choice(BACKENDS), default="torch",
                  help="onnx runs a file of `pix2color export` in onnxruntime."),
     click.option("--json", "as_json", is_flag=True, help="Print every photo's outcome as JSON."),
 ]  # fmt: skip
@@ -79,77 +86,118 @@ pix2color colorize grandma.jpg --out . --suffix -colour --saturation 1.2 --compa
 )
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH…")
 @with_options(*_OPTIONS)
-def colorize(**options: Any) -> None:
+def colorize(
+    paths: tuple[Path, ...],
+    model: Path | None,
+    out: Path | None,
+    in_place: bool,
+    backup: Path | None,
+    suffix: str,
+    file_format: str | None,
+    quality: int,
+    saturation: float,
+    temperature: float,
+    like: Path | None,
+    render_size: int | None,
+    tta: bool,
+    compare: bool,
+    gallery: bool,
+    force: bool,
+    overwrite: bool,
+    strip_metadata: bool,
+    allow_truncated: bool,
+    max_pixels: int,
+    watch: bool,
+    workers: int | None,
+    device: str,
+    backend: str,
+    as_json: bool,
+) -> None:
     """Colour photos: files, and folders recursively.
 
     A picture keeps its size in pixels, its own luminance and its metadata. What is done is not
     done again; photos that have colour are left alone. A job that was stopped goes on where it
     was. Exit code 3: some failed, 1: all; each is named with its reason.
     """
-    gallery, as_json = options.pop("gallery"), options.pop("as_json")
-    _check_places(options, gallery)
+    _check_outputs(out, backup, in_place, suffix, file_format)
+    folder = backup or out
+    assert folder is not None
+    _check_folder(folder, backup, paths, gallery)
+    _check_mode(paths, watch, gallery)
+    options = ColorizeOptions(
+        saturation=saturation,
+        temperature=temperature,
+        like=like,
+        render_size=render_size,
+        tta=tta,
+        quality=quality,
+        keep_metadata=not strip_metadata,
+        force=force,
+    )
     from pix2color.imaging.io import reading_limits
+    from pix2color.inference.colorizer import Colorizer
+    from pix2color.inference.folder_job import FolderJob
+    from pix2color.inference.plan import JobOptions
+    from pix2color.processes import rank, world_size
+
+    ending = f".{file_format.lower()}" if file_format else None
+    job_options = JobOptions(paths, out, backup, suffix, ending, overwrite, compare, workers)
+    with reading_limits(max_pixels=max_pixels, allow_truncated=allow_truncated):
+        colorizer = Colorizer.load(model, device, backend=backend)
+        job = FolderJob(colorizer, job_options, options, process=rank(), processes=world_size())
+        _run(job, watch=watch, page=folder / _GALLERY if gallery else None, as_json=as_json)
+
+
+def _run(job: FolderJob, *, watch: bool, page: Path | None, as_json: bool) -> None:
+    """Do the job, print its results, and exit with its code."""
     from pix2color.inference.folder_job import exit_code
 
-    with reading_limits(
-        max_pixels=options.pop("max_pixels"), allow_truncated=options.pop("allow_truncated")
-    ):
-        watch = options.pop("watch")
-        job = _job(options, watch, gallery)
-        outcomes: list[Outcome] = []
-        interrupted = False
-        try:
-            for outcome in job.watch() if watch else job.run():
-                outcomes.append(outcome)
-        except KeyboardInterrupt:
-            interrupted = True
-        outcomes.sort(key=lambda outcome: outcome.input)
-        if as_json:
-            click.echo(json.dumps([outcome.as_dict() for outcome in outcomes], indent=2))
-        else:
-            click.echo(job.told(outcomes))
-        if gallery:
-            from pix2color.html.gallery import write_gallery
+    results: list[PhotoResult] = []
+    interrupted = False
+    try:
+        for result in job.watch() if watch else job.run():
+            results.append(result)
+    except KeyboardInterrupt:
+        interrupted = True
+    results.sort(key=lambda result: result.input)
+    if as_json:
+        click.echo(json.dumps([result.as_dict() for result in results], indent=2))
+    else:
+        click.echo(job.summary(results))
+    if page is not None:
+        from pix2color.html.gallery import write_gallery
 
-            page = job.order.folder / _GALLERY
-            write_gallery(page, job.pairs(outcomes))
-            click.echo(page, err=as_json)
+        write_gallery(page, job.gallery_entries(results))
+        click.echo(page, err=as_json)
     if interrupted and not watch:
         click.echo("stopped; the same command goes on from here", err=True)
         sys.exit(_EXIT_INTERRUPTED)
-    sys.exit(exit_code(outcomes))
+    sys.exit(exit_code(results))
 
 
-def _job(options: dict[str, Any], watch: bool, gallery: bool) -> Job:
-    from pix2color.inference.folder_job import Job
-    from pix2color.processes import rank, world_size
-
-    process, processes = rank(), world_size()
-    if gallery and processes > 1:
-        raise UsageError("--gallery: run once more without torchrun to write it; nothing is redone")
-    if watch and not any(path.is_dir() for path in options["paths"]):
-        raise UsageError("--watch: follows folders; name one")
-    order = _order(options)
-    return Job(_colorizer(options), order, process=process, processes=processes)
-
-
-def _check_places(options: dict[str, Any], gallery: bool) -> None:
-    """Where the outputs go must be clear, and safe, before anything is read."""
-    out, backup, in_place = options["out"], options["backup"], options.pop("in_place")
+def _check_outputs(
+    out: Path | None, backup: Path | None, in_place: bool, suffix: str, file_format: str | None
+) -> None:
+    """Check that the options say clearly where the colour pictures go."""
     if in_place and backup is None:
         raise UsageError("--in-place: replaces your photos; say where to keep them with --backup")
     if backup is not None and not in_place:
         raise UsageError("--backup: goes with --in-place")
-    if in_place and (out or options["suffix"] or options["file_format"]):
+    if in_place and (out or suffix or file_format):
         raise UsageError("--in-place: keeps names and formats; leave --out, --suffix, --format")
     if out is None and not in_place:
         raise UsageError("--out: say where the colour pictures go")
-    if "/" in options["suffix"] or "\\" in options["suffix"]:
-        raise UsageError(f"--suffix {options['suffix']}: is part of a file name, without / or \\")
-    folder = backup or out
+    if "/" in suffix or "\\" in suffix:
+        raise UsageError(f"--suffix {suffix}: is part of a file name, without / or \\")
+
+
+def _check_folder(
+    folder: Path, backup: Path | None, paths: tuple[Path, ...], gallery: bool
+) -> None:
+    """Check that the folder of the job is safe to write to, before anything is read."""
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder}: is a file; name a folder")
-    for path in options["paths"]:
+    for path in paths:
         if backup and path.is_dir() and backup.resolve().is_relative_to(path.resolve()):
             raise UsageError(f"--backup {backup}: lies among the photos; choose a place elsewhere")
     if gallery:
@@ -158,33 +206,11 @@ def _check_places(options: dict[str, Any], gallery: bool) -> None:
         check_place(folder / _GALLERY)
 
 
-def _order(options: dict[str, Any]) -> Order:
-    """What is left of the options once the colourizer's are taken."""
-    from pix2color.inference.adjust import Look
-    from pix2color.inference.plan import Order
+def _check_mode(paths: tuple[Path, ...], watch: bool, gallery: bool) -> None:
+    """Check that the job can be watched, and the gallery written, as it was started."""
+    from pix2color.processes import world_size
 
-    file_format = options.pop("file_format")
-    look = Look(
-        like=_mood(options.pop("like")),
-        saturation=options.pop("saturation"),
-        temperature=options.pop("temperature"),
-    )
-    names = {field.name for field in dataclasses.fields(Order)} & set(options)
-    chosen = {name: options.pop(name) for name in names}
-    return Order(look=look, ending=file_format and f".{file_format.lower()}", **chosen)
-
-
-def _mood(reference: Path | None) -> Mood | None:
-    if reference is None:
-        return None
-    from pix2color.inference.adjust import Mood
-
-    if not reference.is_file():
-        raise MissingPathError(f"{reference}: no such file")
-    return Mood.of_file(reference)
-
-
-def _colorizer(options: dict[str, Any]) -> Colorizer:
-    from pix2color.inference.colorizer import Colorizer
-
-    return Colorizer.load(options.pop("model"), **options)
+    if gallery and world_size() > 1:
+        raise UsageError("--gallery: run once more without torchrun to write it; nothing is redone")
+    if watch and not any(path.is_dir() for path in paths):
+        raise UsageError("--watch: follows folders; name one")

@@ -1,4 +1,4 @@
-"""What this machine and this installation can do, and how to start a training on them.
+"""An examination of this installation and machine, with advice on training there.
 
 Nothing is imported before it is looked at: the doctor must also come when torch is broken.
 """
@@ -8,40 +8,24 @@ from __future__ import annotations
 import importlib
 import os
 import platform
+import re
 import shutil
 import sys
 import warnings
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires, version
 from pathlib import Path
 from typing import Any
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from pix2color import __version__
 from pix2color.processes import container_limit, cores
 
-NEEDED = {  # distribution: module
-    "torch": "torch",
-    "torchvision": "torchvision",
-    "accelerate": "accelerate",
-    "safetensors": "safetensors",
-    "numpy": "numpy",
-    "pillow": "PIL",
-    "simplejpeg": "simplejpeg",
-    "psutil": "psutil",
-    "pydantic": "pydantic",
-    "pyyaml": "yaml",
-    "click": "click",
-    "rich": "rich",
-    "tensorboard": "tensorboard",
-}
-EXTRAS = {
-    "fastai": ("fastai",),
-    "onnx": ("onnx", "onnxscript", "onnxruntime"),
-    "perceptual": ("torchmetrics", "torch-fidelity"),
-    "shards": ("webdataset",),
-    "sweep": ("filelock", "optuna"),
-    "web": ("gradio",),
-}
+_PACKAGE = "pix2color"
+_TRAINING = "train"  # the extra, if there is one, that has what trainings need
+_FOR_DEVELOPERS = ("dev", "docs")
 _CODECS = {"JPEG": "jpg", "PNG": "zlib", "WebP": "webp", "AVIF": "avif", "TIFF": "libtiff"}
 _ALWAYS = ("JPEG", "PNG")
 _GB = 1e9
@@ -50,7 +34,7 @@ _RUN_BYTES = 2 * _GB  # a run with its checkpoints, the default network in both 
 
 @dataclass
 class Examination:
-    """What was found.
+    """The state of an installation and its machine.
 
     Attributes:
         versions: of pix2color, Python and what it needs; None: not installed.
@@ -79,32 +63,63 @@ class Examination:
     notes: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
+        """Return plain values, for JSON."""
         return asdict(self)
 
 
 def examine(runs: Path) -> Examination:
-    """Look at everything; ``runs`` is the folder that runs would be kept in, there or not."""
-    needed = {name: _version(name) for name in NEEDED}
+    """Examine installation, machine and the folder for runs, be it there or not."""
+    needed, extras = requirements()
+    versions = {name: _version(name) for name in needed}
     found = Examination(
-        versions={"pix2color": __version__, "python": platform.python_version(), **needed},
-        extras={extra: {n: _version(n) for n in names} for extra, names in EXTRAS.items()},
+        versions={"pix2color": __version__, "python": platform.python_version(), **versions},
+        extras={extra: {n: _version(n) for n in names} for extra, names in extras.items()},
         codecs={},
         disk=_disk(runs),
     )
-    broken = [name for name in NEEDED if not _imports(name, found)]
+    installed = [name for name, there in found.extras.get(_TRAINING, {}).items() if there]
+    modules = _modules([*needed, *installed])
+    usable = [name for name in modules if _imports(name, modules, found)]
     found.cpu = {"model": _cpu_model(), "cores": cores(), "bf16": None}
-    if "psutil" not in broken:
+    if "psutil" in usable:
         found.memory = _memory()
-    if "pillow" not in broken:
+    if "pillow" in usable:
         found.codecs = _codecs(found)
-    if "torch" not in broken:
-        _look_at_devices(found)
+    if "torch" in usable:
+        _find_accelerators(found)
     if not found.disk["writable"]:
         found.problems.append(f"{runs}: cannot be written; choose another --runs-dir")
     elif found.disk["free"] < _RUN_BYTES:
         found.problems.append(f"{runs}: less than {_RUN_BYTES / _GB:.0f} GB free; a run needs them")
-    found.advice = _advice(found)
+    found.advice = advise(found)
+    return found
+
+
+def requirements() -> tuple[list[str], dict[str, list[str]]]:
+    """Return the distributions that pix2color needs, and those of each of its extras for users."""
+    needed: list[str] = []
+    extras: dict[str, list[str]] = {}
+    for line in requires(_PACKAGE) or ():
+        requirement = Requirement(line)
+        found = re.search(r"extra == ['\"]([\w-]+)['\"]", str(requirement.marker or ""))
+        if found is None:
+            needed.append(requirement.name)
+        elif found[1] not in _FOR_DEVELOPERS:
+            extras.setdefault(found[1], []).append(requirement.name)
+    return needed, extras
+
+
+def _modules(distributions: list[str]) -> dict[str, str]:
+    """Return the module to import of each distribution: of several, the one named most alike."""
+    names: dict[str, list[str]] = {}
+    for module, owners in packages_distributions().items():
+        for owner in owners:
+            names.setdefault(canonicalize_name(owner), []).append(module)
+    found = {}
+    for distribution in distributions:
+        plain = canonicalize_name(distribution).replace("-", "_")
+        public = [n for n in names.get(canonicalize_name(distribution), []) if n[0].isalpha()]
+        found[distribution] = plain if plain in public else next(iter(sorted(public)), plain)
     return found
 
 
@@ -115,26 +130,26 @@ def _version(distribution: str) -> str | None:
         return None
 
 
-def _imports(name: str, found: Examination) -> bool:
-    """Whether a package can be imported; if not, that is a problem."""
+def _imports(name: str, modules: dict[str, str], found: Examination) -> bool:
+    """Return whether a distribution can be imported; if not, that is a problem."""
     try:
         if name == "torchvision":
             found.torchvision_ops = _torchvision_ops()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            importlib.import_module(NEEDED[name])
+            importlib.import_module(modules[name])
     except Exception as error:  # a broken installation raises whatever it likes
-        if getattr(error, "name", None) in set(NEEDED.values()) - {NEEDED[name]}:
+        if getattr(error, "name", None) in set(modules.values()) - {modules[name]}:
             return False  # named for itself
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        how = "install --force-reinstall" if found.versions[name] else "install"
+        how = "install --force-reinstall" if _version(name) else "install"
         found.problems.append(f"{name}: {reason}; run: pip {how} {name}")
         return False
     return True
 
 
 def _torchvision_ops() -> bool:
-    """Nothing here uses them; without them torchvision was built for another torch."""
+    """Return whether the operators load; if not, torchvision was built for another torch."""
     import pix2color.models.torchvision_ops  # noqa: F401
 
     # isort: split
@@ -151,13 +166,15 @@ def _codecs(found: Examination) -> dict[str, str | bool]:
         for name, key in _CODECS.items()
     }
     for name in (name for name, there in codecs.items() if not there):
-        told = found.problems if name in _ALWAYS else found.notes
-        told.append(f"pillow: was built without {name}; run: pip install --force-reinstall pillow")
+        messages = found.problems if name in _ALWAYS else found.notes
+        messages.append(
+            f"pillow: was built without {name}; run: pip install --force-reinstall pillow"
+        )
     codecs["libjpeg-turbo"] = features.version_feature("libjpeg_turbo") or False
     return codecs
 
 
-def _look_at_devices(found: Examination) -> None:
+def _find_accelerators(found: Examination) -> None:
     import torch
 
     from pix2color.models.precision import computes_in_bf16
@@ -210,8 +227,8 @@ def _disk(runs: Path) -> dict[str, Any]:
     return {"folder": str(runs), "free": shutil.disk_usage(place).free, "writable": writable}
 
 
-def _advice(found: Examination) -> dict[str, Any]:
-    """The command for this machine: a process for each accelerator, or one on the CPU."""
+def advise(found: Examination) -> dict[str, Any]:
+    """Return the command that trains here: a process an accelerator, or one on the CPU."""
     processes = max(1, len(found.accelerators))
     batch = min((_batch(a["bytes"]) for a in found.accelerators), default=16)
     workers = min(8 if found.accelerators else 2, max(1, found.cpu["cores"] // processes))
@@ -223,19 +240,20 @@ def _advice(found: Examination) -> dict[str, Any]:
 
 
 def _batch(memory: int | None) -> int:
-    """Pictures of 128 pixels a step: as many as fit well, and no more than learning profits by."""
+    """Return how many pictures of 128 pixels make a good batch in so much memory."""
     return 64 if (memory or 0) >= 8 * _GB else 16
 
 
 def as_text(found: Examination) -> str:
-    """The same for people to read."""
+    """Return a table for people to read."""
     versions = found.versions
-    needed = (f"{name} {versions[name] or 'missing'}" for name in NEEDED if name != "torch")
+    named_above = ("pix2color", "python", "torch")
+    needed = (f"{n} {v or 'missing'}" for n, v in versions.items() if n not in named_above)
     ops = {True: "load", False: "do not load (unused here)", None: "–"}[found.torchvision_ops]
     cpu, memory, disk = found.cpu, found.memory, found.disk
     lines = [
         ("pix2color", f"{versions['pix2color']}, Python {versions['python']} ({sys.platform})"),
-        ("torch", f"{versions['torch'] or 'missing'}; torchvision's compiled operators {ops}"),
+        ("torch", f"{_version('torch') or 'missing'}; torchvision's compiled operators {ops}"),
         ("packages", ", ".join(needed)),
         *((f"[{extra}]", _extra(extra, found)) for extra in found.extras),
         ("CPU", f"{cpu['model']}, {cpu['cores']} usable cores, bf16 {_in_hardware(cpu['bf16'])}"),

@@ -1,21 +1,35 @@
-"""What the commands have in common: help with an example, errors of one line, shared options."""
+"""The options, help and errors that all commands share.
+
+A setting's way from the command line: a ``Flag`` says which setting of a recipe it is,
+``recipe_flags`` hands the command what was given as one ``RecipeFlags``, and ``RecipeFlags.load``
+makes the recipe of it (``pix2color.config.load``).
+"""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from pix2color.errors import Pix2colorError, Stopped
+from pix2color.files import starting_model
+
+# Nothing heavy is imported up here: `--help` must answer at once.
+if TYPE_CHECKING:
+    from pix2color.config.schema import GanRecipe, PretrainRecipe
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+Decorator = Callable[[Function], Function]
+
+PATH = click.Path(path_type=Path)
 
 
 class Exemplary(click.Command):
-    """Its help starts with an example."""
+    """A command whose help starts with an example."""
 
     def __init__(self, *args: Any, example: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -45,63 +59,195 @@ class Command(Exemplary):
 
 
 class Group(Exemplary, click.Group):
-    """The command of commands."""
+    """The command of commands; its help lists them under headings, in the order of adding."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.sections: dict[str, tuple[click.Command, ...]] = {}
+
+    def add_section(self, heading: str, *commands: click.Command) -> None:
+        """Add commands under a heading."""
+        self.sections[heading] = commands
+        for command in commands:
+            self.add_command(command)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        width = max(map(len, self.commands))
+        for heading, commands in self.sections.items():
+            with formatter.section(heading):
+                formatter.write_dl(
+                    [
+                        (f"{command.name:{width}}", command.get_short_help_str(limit=200))
+                        for command in commands
+                    ]
+                )
 
 
 MODEL = click.option(
     "--model",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="RUN_OR_FILE",
     help="A run folder or a model file.  [default: the model that ships with the package]",
 )
-PHOTOS = [
-    click.option("--data", "train", type=click.Path(path_type=Path), multiple=True,
-                 metavar="FOLDER", help="Colour photos, searched recursively; repeatable."),
-]  # fmt: skip
-VALIDATION = [
-    click.option("--val", type=click.Path(path_type=Path), multiple=True, metavar="FOLDER",
-                 help="Photos for validation; repeatable."),
-    click.option("--val-fraction", type=float, metavar="SHARE",
-                 help="Without --val: share of the photos kept for it.  [default: 0.1]"),
-]  # fmt: skip
-BUDGET = [
-    click.option("--epochs", type=float, help="Budget: passes over the photos."),
-    click.option("--max-steps", type=int, help="Budget: optimizer steps."),
-    click.option("--max-minutes", type=float, help="Budget: minutes by the clock."),
-]
-RECIPE = [
-    click.option("--batch-size", type=int,
-                 help="Pictures in a batch of each process.  [default: 16]"),
-    click.option("--crop", type=int, help="Training square, in pixels.  [default: 128]"),
-    click.option("--workers", type=int, help="Processes that read photos.  [default: by need]"),
-    click.option("--seed", type=int, help="Fixes every random choice.  [default: 0]"),
-    click.option("--name", help="Name of the run.  [default: task and time]"),
-    click.option("--runs-dir", type=click.Path(path_type=Path), metavar="FOLDER",
-                 help="Where runs are kept.  [default: runs]"),
-    click.option("--config", type=click.Path(path_type=Path), metavar="FILE",
-                 help="Recipe in YAML, or the name of one that `pix2color recipes` lists."),
-    click.option("--set", "settings", multiple=True, metavar="KEY=VALUE",
-                 help="One setting of the recipe, such as data.flip=false; repeatable."),
-]  # fmt: skip
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
 
-def with_options(*options: Callable[[Function], Function]) -> Callable[[Function], Function]:
-    """Decorator that gives a command these options, listed in this order."""
+@dataclass(frozen=True)
+class Flag:
+    """A command-line flag that sets one setting of a recipe.
+
+    Attributes:
+        words: the flag, such as ``--batch-size``.
+        key: dotted key of the setting, such as ``data.batch_size``.
+        type: click's or Python's type of the value; bool makes a switch.
+        help: what the flag does, as a sentence.
+        metavar: how the help calls the value, if not by its type.
+        multiple: the flag can be repeated, and the setting is a list.
+        required: the command does not run without it.
+    """
+
+    words: str
+    key: str
+    type: Any
+    help: str
+    metavar: str | None = None
+    multiple: bool = False
+    required: bool = False
+
+    @property
+    def parameter(self) -> str:
+        """The name that click gives to the flag's value."""
+        return self.words.removeprefix("--").replace("-", "_")
+
+    def option(self) -> Decorator:
+        """Return click's decorator; the value is None, or an empty tuple, if not given."""
+        if self.type is bool:
+            return click.option(self.words, is_flag=True, default=None, help=self.help)
+        return click.option(
+            self.words,
+            type=self.type,
+            metavar=self.metavar,
+            multiple=self.multiple,
+            required=self.required,
+            help=self.help,
+        )
+
+
+DATA = Flag("--data", "data.train", PATH,
+            "Train on the colour photos in this folder and all below it; repeatable.",
+            metavar="FOLDER", multiple=True)  # fmt: skip
+VALIDATION = (
+    Flag("--val", "data.val", PATH, "Validate on the photos in this folder; repeatable.",
+         metavar="FOLDER", multiple=True),
+    Flag("--val-fraction", "data.val_fraction", float,
+         "Without --val, keep this share of the photos for validation.  [default: 0.1]",
+         metavar="SHARE"),
+)  # fmt: skip
+BUDGET = (
+    Flag("--epochs", "budget.epochs", float, "Stop after so many passes over the photos."),
+    Flag("--max-steps", "budget.max_steps", int, "Stop after so many optimizer steps."),
+    Flag("--max-minutes", "budget.max_minutes", float, "Stop after so many minutes."),
+)
+BUDGET_EACH = (
+    Flag("--minutes-each", "budget.max_minutes", float, "Train each for so many minutes.",
+         metavar="M"),
+    Flag("--steps-each", "budget.max_steps", int, "Train each for so many steps.", metavar="N"),
+    Flag("--epochs-each", "budget.epochs", float,
+         "Train each for so many passes over the photos.", metavar="E"),
+)  # fmt: skip
+RUN = (
+    Flag("--batch-size", "data.batch_size", int,
+         "Put so many pictures into each process's batch.  [default: 16]"),
+    Flag("--crop", "data.crop", int,
+         "Train on squares of so many pixels a side.  [default: 128]"),
+    Flag("--workers", "data.workers", int,
+         "Read the photos in so many processes.  [default: by need]"),
+    Flag("--seed", "seed", int, "Fix every random choice by this number.  [default: 0]"),
+    Flag("--name", "name", str, "Call the run so.  [default: task and time]"),
+    Flag("--runs-dir", "runs_dir", PATH, "Keep the runs in this folder.  [default: runs]",
+         metavar="FOLDER"),
+)  # fmt: skip
+INIT = Flag("--init", "init", starting_model,
+            "Start from the generator of a run or a model file, or from the model that ships by "
+            "the word `default`.", metavar="RUN_OR_FILE")  # fmt: skip
+COMPILE = Flag("--compile", "compile", bool,
+               "Train with torch.compile, which starts slowly and then steps faster, above all on "
+               "GPUs.")  # fmt: skip
+SELECT = Flag("--select", "selection.export", bool,
+              "Export the best validation instead of the last: the lowest ΔE00 of those whose "
+              "colourfulness ratio is in selection.band.")  # fmt: skip
+
+CONFIG = click.option("--config", type=PATH, metavar="FILE",
+                      help="Take the settings from this recipe: a YAML file, or the name of one "
+                      "that `pix2color recipes` lists.")  # fmt: skip
+REQUIRED_CONFIG = click.option("--config", type=PATH, metavar="FILE", required=True,
+                               help="Train this recipe (a YAML file or a name).")  # fmt: skip
+_SET = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change one setting of the recipe, such as data.flip=false; repeatable.",
+)
+
+
+@dataclass(frozen=True)
+class RecipeFlags:
+    """Everything on a command line that a recipe is made of.
+
+    Attributes:
+        config: of ``--config``: a YAML file or the name of a shipped recipe; None for the defaults.
+        settings: of ``--set``: each ``key=value``.
+        overrides: dotted key → value of every flag that was given; these win.
+    """
+
+    config: Path | None = None
+    settings: tuple[str, ...] = ()
+    overrides: dict[str, Any] = field(default_factory=dict)
+
+    def load(self, task: str) -> PretrainRecipe | GanRecipe:
+        """Return the checked recipe of a task, ``pretrain`` or ``train-gan``.
+
+        Raises:
+            MissingPathError, ConfigError: see ``pix2color.config.load.load_recipe``.
+        """
+        from pix2color.config.load import load_recipe
+
+        return load_recipe(task, self.config, self.settings, self.overrides)
+
+
+def recipe_flags(*flags: Flag, config: Decorator | None = CONFIG) -> Decorator:
+    """Return a decorator that gives a command these flags, ``--set``, and ``--config`` if any.
+
+    The command gets them as one parameter: ``flags``, a ``RecipeFlags``.
+    """
+    names = {flag.parameter for flag in flags} | {"config", "settings"}
 
     def decorate(function: Function) -> Function:
-        return functools.reduce(lambda f, option: option(f), reversed(options), function)
+        @functools.wraps(function)
+        def command(**given: Any) -> Any:
+            overrides = {
+                flag.key: list(value) if flag.multiple else value
+                for flag in flags
+                if (value := given[flag.parameter]) not in (None, ())
+            }
+            others = {name: value for name, value in given.items() if name not in names}
+            chosen = RecipeFlags(given.get("config"), given["settings"], overrides)
+            return function(flags=chosen, **others)
+
+        options = [*(flag.option() for flag in flags), *([config] if config else []), _SET]
+        return functools.reduce(lambda made, option: option(made), reversed(options), command)  # type: ignore[return-value]
 
     return decorate
 
 
-def as_settings(options: dict[str, Any]) -> dict[str, Any]:
-    """The flags by the names that they have in a recipe."""
-    data = ("train", "val", "val_fraction", "limit", "batch_size", "crop", "workers")
-    budget = ("epochs", "max_steps", "max_minutes")
-    keys = {name: f"data.{name}" for name in data} | {name: f"budget.{name}" for name in budget}
-    keys["select"] = "selection.export"
-    return {
-        keys.get(name, name): list(value) if isinstance(value, tuple) else value
-        for name, value in options.items()
-        if value not in (None, ())
-    }
+def with_options(*options: Decorator) -> Decorator:
+    """Return a decorator that gives a command these options, listed in this order."""
+
+    def decorate(function: Function) -> Function:
+        return functools.reduce(lambda made, option: option(made), reversed(options), function)
+
+    return decorate

@@ -1,4 +1,4 @@
-"""The commands for people who are new: a page in the browser, a demo, completion of commands."""
+"""The commands for people who are new: a page in the browser, and a demo."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from pix2color.errors import UsageError
 
 # Nothing heavy is imported up here: `--help` must answer at once.
 _PASSWORD = "PIX2COLOR_PASSWORD"
-_COMPLETE = "_PIX2COLOR_COMPLETE"
-_SHELLS = ("bash", "zsh", "fish")
 
 
 @click.command(
@@ -103,34 +101,23 @@ def demo(model: Path | None, out: Path) -> None:
     """Colour a few photographs that come with pix2color, and show them on a page."""
     from pix2color.html.gallery import check_place, write_gallery
     from pix2color.inference.colorizer import Colorizer
-    from pix2color.inference.folder_job import Job, exit_code
-    from pix2color.inference.plan import Order
+    from pix2color.inference.folder_job import FolderJob, exit_code
+    from pix2color.inference.options import ColorizeOptions
+    from pix2color.inference.plan import JobOptions
 
     page = out / "index.html"
     check_place(page)
-    job = Job(Colorizer.load(model), Order(paths=(SAMPLES,), out=out))
-    outcomes = list(job.run())
-    click.echo(job.told(outcomes))
-    write_gallery(page, job.pairs(outcomes))
+    job_options = JobOptions(paths=(SAMPLES,), out=out)
+    job = FolderJob(Colorizer.load(model), job_options, ColorizeOptions())
+    results = list(job.run())
+    click.echo(job.summary(results))
+    write_gallery(page, job.gallery_entries(results))
     click.echo(page.resolve())
-    sys.exit(exit_code(outcomes))
+    sys.exit(exit_code(results))
 
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 """Gray photographs that come with the package."""
 
 
-@click.command(cls=Command, example="""pix2color completion bash >> ~/.bashrc""")
-@click.argument("shell", type=click.Choice(_SHELLS))
-def completion(shell: str) -> None:
-    """Print what makes a shell complete commands and options; goes into its start-up file."""
-    from click.shell_completion import get_completion_class
-
-    cli = click.get_current_context().find_root().command
-    found = get_completion_class(shell)
-    if found is None:  # pragma: no cover - click knows all three
-        raise UsageError(f"{shell}: click cannot complete in this shell")
-    click.echo(found(cli, {}, "pix2color", _COMPLETE).source())
-
-
-PAGES = (serve, demo, completion)
+PAGES = (serve, demo)

@@ -85,12 +85,12 @@ def l_ab_to_rgb(L: Tensor, ab: Tensor, *, gamut: str = "shrink") -> Tensor:
 
 
 def l_ab_to_lab(L: Tensor, ab: Tensor) -> Tensor:
-    """CIE Lab (N, 3, H, W) in its own units from normalized ``L`` and ``ab``; float32."""
+    """Turn normalized ``L`` and ``ab`` into CIE Lab (N, 3, H, W) in its own units; float32."""
     return torch.cat([(L.float() + 1) * L_HALF_RANGE, ab.float() * AB_SCALE], dim=1)
 
 
 def rgb_to_lab(rgb: Tensor) -> Tensor:
-    """sRGB (N, 3, H, W), uint8 or [0, 1], to CIE Lab (N, 3, H, W), float32, L* in 0–100."""
+    """Turn sRGB (N, 3, H, W), uint8 or [0, 1], into CIE Lab (N, 3, H, W), float32, L* in 0–100."""
     _check_three_channels(rgb, "rgb")
     with torch.autocast(rgb.device.type, enabled=False):
         xyz = _mix(_linear_from_srgb(rgb), _XYZ_FROM_RGB)
@@ -99,12 +99,12 @@ def rgb_to_lab(rgb: Tensor) -> Tensor:
 
 
 def lightness_on_film(rgb: Tensor, sensitivity: Tensor) -> Tensor:
-    """L of black-and-white film that sees colours as brighter or darker than the eye does.
+    """Return L of film that sees colours as brighter or darker than the eye does.
 
     Args:
         rgb: sRGB (N, 3, H, W), uint8 or [0, 1].
         sensitivity: (N, 3), to linear red, green and blue, each row with a sum of 1. With
-            ``LUMINANCE`` the result is the L of ``encode``.
+            ``LUMINANCE`` the result is the L of ``rgb_to_l_ab``.
 
     Returns:
         (N, 1, H, W), float32 in [-1, 1].
@@ -117,14 +117,14 @@ def lightness_on_film(rgb: Tensor, sensitivity: Tensor) -> Tensor:
 
 
 def lab_to_rgb(lab: Tensor) -> Tensor:
-    """CIE Lab (N, 3, H, W) to sRGB (N, 3, H, W), float32, clipped to [0, 1]."""
+    """Turn CIE Lab (N, 3, H, W) into sRGB (N, 3, H, W), float32, clipped to [0, 1]."""
     _check_three_channels(lab, "lab")
     with torch.autocast(lab.device.type, enabled=False):
         return _srgb_from_linear(_linear_from_lab(lab.float()))
 
 
 def lightness(gray: np.ndarray) -> np.ndarray:
-    """L of a gray picture: uint8 of any shape to float32 in [-1, 1] of the same shape."""
+    """Return L, float32 in [-1, 1], of a gray picture, uint8 of any shape."""
     return _lightness_table()[gray]
 
 
@@ -134,8 +134,8 @@ def _lightness_table() -> np.ndarray:
     return rgb_to_l_ab(levels)[0].flatten().numpy()
 
 
-def gray_of(rgb: np.ndarray) -> np.ndarray:
-    """The gray picture of the same luminance, so that toned photos keep their L*.
+def rgb_to_gray(rgb: np.ndarray) -> np.ndarray:
+    """Return the gray picture of the same luminance, so that toned photos keep their L*.
 
     Args:
         rgb: sRGB, uint8 (H, W, 3).
@@ -154,7 +154,7 @@ def gray_of(rgb: np.ndarray) -> np.ndarray:
 
 @functools.cache
 def _luminance_tables() -> tuple[np.ndarray, np.ndarray]:
-    """Per channel, each level's share of the luminance in steps of 1/65535; and back to gray."""
+    """Return each level's share of the luminance by channel, in 1/65535, and the way back."""
     linear = _linear_from_srgb(torch.arange(256, dtype=torch.uint8)).double().numpy()
     shares = np.array(_XYZ_FROM_RGB[1])
     weights = np.rint(linear * 65535 * (shares / shares.sum())[:, None]).astype(np.int32)
@@ -164,7 +164,7 @@ def _luminance_tables() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _gamut_scale(lab: Tensor, outside: Tensor) -> Tensor:
-    """Largest factor (N, 1, H, W) in [0, 1] for (a*, b*) that gives an sRGB colour.
+    """Return the largest factor (N, 1, H, W) in [0, 1] of (a*, b*) that gives an sRGB colour.
 
     ``outside`` (N, H, W) are the pixels for which it is below 1.
     """
@@ -197,7 +197,7 @@ def _linear_from_lab(lab: Tensor) -> Tensor:
 
 
 def _perceived(t: Tensor) -> Tensor:
-    """The cube root of CIE Lab, straight near zero."""
+    """Return the cube root of CIE Lab, which is straight near zero."""
     # The clamp keeps the gradient of the branch not taken finite.
     return torch.where(t > 0.008856, t.clamp(min=0.008856) ** (1 / 3), 7.787 * t + 16 / 116)
 
@@ -217,7 +217,7 @@ def _linear_from_srgb(rgb: Tensor) -> Tensor:
 
 
 def _mix(channels: Tensor, matrix: tuple[tuple[float, ...], ...]) -> Tensor:
-    """A 3 x 3 matrix over the channels; written out, so that no backend lowers its precision."""
+    """Apply a 3 x 3 matrix to the channels, written out so that no backend lowers its precision."""
     x, y, z = channels.unbind(1)
     return torch.stack([m[0] * x + m[1] * y + m[2] * z for m in matrix], dim=1)
 

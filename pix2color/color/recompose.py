@@ -1,4 +1,4 @@
-"""Predicted colour joined to a photo's own luminance, at full size and nearly for free.
+"""Predicted colour, joined to a photo's own luminance at full size, nearly for free.
 
 Going through Lab at 12 megapixels costs many times what reading and writing the file does. So
 Lab is left at the size of the network: there each place gets its chroma as Cb and Cr of JPEG
@@ -61,7 +61,7 @@ class Planes:
     cr: np.ndarray
 
     def to_picture(self) -> Image.Image:
-        """The same as a Pillow RGB picture."""
+        """Return the same as a Pillow RGB picture."""
         height, width = self.y.shape
         even = (self.cb.shape[1] * 2, self.cb.shape[0] * 2)
         y, *chroma = map(Image.fromarray, (self.y, self.cb, self.cr))
@@ -70,12 +70,12 @@ class Planes:
 
 
 def ycbcr_to_rgb(y: Image.Image, cb: Image.Image, cr: Image.Image) -> Image.Image:
-    """Three planes of one size as an RGB picture; Pillow's own conversion rounds down."""
+    """Join three planes of one size to an RGB picture; Pillow's own conversion rounds down."""
     return Image.merge("RGB", [y, cb, cr]).convert("RGB", _RGB_FROM_YCBCR)
 
 
 def chroma_maps(gray: np.ndarray, ab: Tensor) -> Tensor:
-    """What ``join`` needs to know of pictures, at the size of the network.
+    """Return the chroma maps of a batch, at the size of the network.
 
     Args:
         gray: what the network has seen, uint8 (N, h, w).
@@ -105,20 +105,20 @@ def chroma_maps(gray: np.ndarray, ab: Tensor) -> Tensor:
 
 
 def _gray_at(level: Tensor, curved: Tensor) -> Tensor:
-    """The gray that solves gray − curved / (gray + OFFSET) = level."""
+    """Return the gray that solves gray − curved / (gray + OFFSET) = level."""
     half = (level + _OFFSET) / 2
     return half + (half * half + curved).sqrt() - _OFFSET
 
 
 def recompose(gray: np.ndarray, maps: Tensor) -> Planes:
-    """Colour for a photo of any size.
+    """Join chroma maps to a photo of any size.
 
     Args:
         gray: the photo, uint8 (H, W).
         maps: of this one, uint8 (2, 4, h, w), from ``chroma_maps``.
 
     Returns:
-        planes whose L* is the photo's: 0.15 off on average, 99.9 % within 1.
+        The planes of a picture whose L* is the photo's: 0.15 off on average, 99.9 % within 1.
     """
     height, width = gray.shape
     cell = 4 if min(gray.shape) >= _LARGE * min(maps.shape[-2:]) else 2
@@ -197,7 +197,7 @@ def _join_block(gray: np.ndarray, packed: np.ndarray, cell: int, out: Planes) ->
 
 
 def _extreme(gray: np.ndarray, cell: int, of: np.ufunc) -> np.ndarray:
-    """The darkest or lightest pixel of each cell, uint16."""
+    """Return the darkest or lightest pixel of each cell, uint16."""
     rows = [gray[row::cell] for row in range(cell)]
     found = functools.reduce(of, rows).view(np.uint16)  # a pair is read as one number
     other = found >> 8
@@ -211,7 +211,7 @@ def _extreme(gray: np.ndarray, cell: int, of: np.ufunc) -> np.ndarray:
 
 
 def _repeated(levels: np.ndarray, times: int) -> np.ndarray:
-    """Numbers below 256 in uint16, each so many times in a row: 1, or 2 or 4 as bytes."""
+    """Repeat numbers below 256 (uint16) in a row: once, or 2 or 4 times as bytes."""
     if times == 4:
         return (levels.astype(np.uint32) * np.uint32(0x01010101)).view(np.uint8)
     return (levels * np.uint16(0x0101)).view(np.uint8) if times == 2 else levels

@@ -1,6 +1,6 @@
-"""Recipes as files: read, changed, checked and written.
+"""Reading, changing, checking and writing recipes.
 
-A recipe comes from the defaults in ``config``, then ``--config FILE.yaml``, then
+A recipe comes from the defaults in ``schema``, then ``--config FILE.yaml``, then
 ``--set key=value``, then the command line's own flags; the later wins. Each run writes its
 complete recipe to ``config.yaml``, which ``--config`` takes again.
 """
@@ -15,7 +15,9 @@ from typing import Any, get_args
 import yaml
 from pydantic import ValidationError
 
-from pix2color.config.schema import GanRecipe, PretrainRecipe, Recipe, Section
+from pix2color.config.migration import refuse_old_keys
+from pix2color.config.schema import GanRecipe, PretrainRecipe, Recipe
+from pix2color.config.sections import Section
 from pix2color.errors import ConfigError, MissingPathError
 
 RECIPES: dict[str, type[PretrainRecipe] | type[GanRecipe]] = {
@@ -30,12 +32,12 @@ def load_recipe(
     settings: list[str] | tuple[str, ...] = (),
     flags: dict[str, Any] | None = None,
 ) -> PretrainRecipe | GanRecipe:
-    """A checked recipe.
+    """Return a checked recipe.
 
     Args:
         task: a key of ``RECIPES``; None takes it from the file.
         config: YAML file; None for the defaults.
-        settings: ``a.b=value``, the value read as YAML; see ``full_key``.
+        settings: ``a.b=value``, the value read as YAML.
         flags: dotted key to value; those that are None count as not given.
 
     Raises:
@@ -50,35 +52,22 @@ def load_recipe(
         raise ConfigError(
             f"{config}: is a recipe for {tree['task']!r}; run it with: pix2color {tree['task']}"
         )
+    refuse_old_keys(tree, RECIPES[task], str(config))
     tree = _merged(RECIPES[task]().model_dump(), tree)
     recipe = _validated(RECIPES[task], tree, f"{config}: ")
     given = {key: value for key, value in (flags or {}).items() if value is not None}
     for changes in (dict(map(_parse_setting, settings)), given):
         later: dict[str, Any] = {}
         for key, value in changes.items():
-            _put(later, full_key(RECIPES[task], key), value)
+            _put(later, key, value)
+        refuse_old_keys(later, RECIPES[task], "--set")
         tree = _merged(tree, later)
         recipe = _validated(RECIPES[task], tree, "")
     return recipe
 
 
-def full_key(section: type[Section] | None, dotted: str) -> str:
-    """The setting that a dotted key stands for.
-
-    Its parts may be cut short, ``optim.lr`` or ``data.batch``, where only one begins so.
-    """
-    parts = []
-    for part in dotted.split("."):
-        fields = section.model_fields if section else {}
-        longer = [name for name in fields if name.startswith(part)]
-        parts.append(longer[0] if part not in fields and len(longer) == 1 else part)
-        kind = fields[parts[-1]].annotation if parts[-1] in fields else None
-        section = kind if isinstance(kind, type) and issubclass(kind, Section) else None
-    return ".".join(parts)
-
-
 def dump_recipe(recipe: Recipe) -> str:
-    """The complete recipe as YAML."""
+    """Return the complete recipe as YAML."""
     return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
@@ -97,7 +86,7 @@ _Loader.add_implicit_resolver(
 
 
 def shipped() -> dict[str, Path]:
-    """The recipes that come with pix2color, by name, such as ``default-l1``."""
+    """Return the recipes that come with pix2color, by name, such as ``default-l1``."""
     inside = Path(__file__).parents[1] / "configs"  # once installed; in a checkout they are beside
     folder = inside if inside.is_dir() else inside.parents[1] / "configs"
     return {
@@ -113,8 +102,8 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         name = path.as_posix().removeprefix("configs/").removesuffix(".yaml")
         if name not in recipes:
             near = difflib.get_close_matches(name, recipes, n=1)
-            told = f"; did you mean {near[0]}?" if near else "; `pix2color recipes` lists them"
-            raise MissingPathError(f"{path}: no such recipe{told}")
+            hint = f"; did you mean {near[0]}?" if near else "; `pix2color recipes` lists them"
+            raise MissingPathError(f"{path}: no such recipe{hint}")
         path = recipes[name]
     try:
         tree = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
@@ -142,19 +131,19 @@ def _put(tree: dict[str, Any], dotted: str, value: Any) -> None:
     for name in parents:
         below = tree.setdefault(name, {})
         if not isinstance(below, dict):
-            raise ConfigError(f"--set {dotted}: {name!r} has no parts")
+            raise ConfigError(f"--set {dotted}: {name!r} is one value, without settings of its own")
         tree = below
     tree[last] = value
 
 
 def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """``changes`` laid over ``base``, part by part.
+    """Return ``base`` with ``changes`` laid over it, key by key.
 
-    A budget replaces the one before as a whole, and so do losses, and a network's or an
-    optimizer's options, which also go when another one is named.
+    A budget replaces the one before as a whole, and so do weights of losses, and a network's or
+    an optimizer's options, which also go when another one is named.
     """
     result = dict(base)
-    names = [str(part.get("name", base.get("name"))).lower() for part in (base, changes)]
+    names = [str(tree.get("name", base.get("name"))).lower() for tree in (base, changes)]
     if names[0] != names[1] and "options" in base:
         result["options"] = {}
     for key, value in changes.items():
@@ -175,10 +164,14 @@ def _validated(
 
 
 def _explain(error: ValidationError, recipe: type[Section]) -> str:
-    """The first problem, in one line, with the nearest right name for an unknown key."""
+    """Return the first problem, in one line, with the nearest right name for an unknown key."""
     problem = error.errors()[0]
-    key = ".".join(str(part) for part in problem["loc"])
+    key = ".".join(map(str, problem["loc"]))
     if problem["type"] == "extra_forbidden":
+        below = problem["input"]
+        while isinstance(below, dict) and len(below) == 1:  # one key, written with dots
+            ((name, below),) = below.items()
+            key = f"{key}.{name}"
         known = _known_keys(recipe)
         same_end = [k for k in known if k.rpartition(".")[2] == key]
         near = same_end or difflib.get_close_matches(key, known, n=1, cutoff=0.4)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import itertools
 import os
 import signal
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -28,28 +28,50 @@ _RANDOM_ATTEMPTS = 8
 
 @dataclass
 class Sample:
-    """One training picture, and path → reason of the photos passed over on the way to it.
+    """One training picture.
 
-    ``photo`` is the number of the one that the picture is of.
+    Attributes:
+        pixels: uint8 (3, S, S); None if no usable photo could be found.
+        left_out: reason by path of the photos passed over on the way to it.
+        photo: number of the photo that the picture is of.
+        label: class of that photo, if photos have classes.
     """
 
     pixels: Tensor | None
     left_out: dict[str, str]
     photo: int
+    label: int | None = None
 
 
 @dataclass
 class Batch:
-    """uint8 (N, 3, S, S), and path → reason of the photos left out while making it.
+    """Pictures, and their classes if they have any.
 
-    Without pixels if no usable photo could be found.
+    Attributes:
+        pixels: uint8 (N, 3, S, S); empty if no usable photo could be found.
+        left_out: reason by path of the photos left out while making it.
+        labels: int64 (N,), the class of each picture, or None.
     """
 
     pixels: Tensor
-    left_out: dict[str, str]
+    left_out: dict[str, str] = field(default_factory=dict)
+    labels: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.pixels)
 
     def pin_memory(self) -> Batch:
-        return Batch(self.pixels.pin_memory(), self.left_out)
+        """Return a copy in page-locked memory, which a GPU reads faster."""
+        labels = None if self.labels is None else self.labels.pin_memory()
+        return Batch(self.pixels.pin_memory(), self.left_out, labels)
+
+    def to(self, device: torch.device, layout: torch.memory_format | None = None) -> Batch:
+        """Return the batch on a device, its pixels in a memory layout if one is given."""
+        pixels = self.pixels.to(device, non_blocking=True)
+        if layout is not None:
+            pixels = pixels.contiguous(memory_format=layout)
+        labels = None if self.labels is None else self.labels.to(device, non_blocking=True)
+        return Batch(pixels, self.left_out, labels)
 
 
 class TrainingPhotos(Dataset[Sample]):
@@ -139,7 +161,7 @@ class EpochOrder(Sampler[list[tuple[int, int, int]]]):
 
     @property
     def pictures_per_step(self) -> int:
-        """Of all processes and all batches that make an optimizer step."""
+        """Pictures of all processes and all batches that make one optimizer step."""
         return self.batch_size * self.processes * self.accumulate
 
     @property
@@ -160,8 +182,8 @@ class EpochOrder(Sampler[list[tuple[int, int, int]]]):
 
 def endless_batches(
     dataset: TrainingPhotos, order: EpochOrder, *, workers: int, pin_memory: bool
-) -> Iterator[Batch]:
-    """Endless batches in the order given.
+) -> Generator[Batch, None, None]:
+    """Yield batches without end in the order given; closing it ends the processes that read.
 
     Raises:
         DataError: hardly any photo is of use.
@@ -187,7 +209,7 @@ def endless_batches(
 def evaluation_batches(
     photos: list[Photo], *, size: int, batch_size: int, workers: int = 0
 ) -> Iterator[tuple[Tensor, list[Path]]]:
-    """Protocol squares, uint8 (N, 3, size, size), with their paths, in the order given.
+    """Yield protocol squares, uint8 (N, 3, size, size), with their paths, in the order given.
 
     Photos that are gray or cannot be read are passed over.
     """
@@ -201,7 +223,9 @@ def evaluation_batches(
 
 
 def default_workers(photos: Sequence[Photo], device: torch.device) -> int:
-    """A GPU must be fed. A CPU that trains has little time to spare: processes of their own pay
+    """Return how many processes read the photos by default.
+
+    A GPU must be fed. A CPU that trains has little time to spare: processes of their own pay
     for decoding files, but cost more than they bring for pictures that are decoded already.
     """
     cores = os.cpu_count() or 1
@@ -232,15 +256,18 @@ def _collate(samples: list[Sample]) -> Batch:
         left_out |= sample.left_out
     pixels = [s.pixels for s in samples if s.pixels is not None]
     complete = len(pixels) == len(samples)
-    return Batch(torch.stack(pixels) if complete else torch.empty(0), left_out)
+    if not complete:
+        return Batch(torch.empty(0), left_out)
+    labels = [s.label for s in samples if s.label is not None]
+    return Batch(torch.stack(pixels), left_out, torch.tensor(labels) if labels else None)
 
 
 def _leave_signals(worker: int) -> None:
-    """Ctrl-C and SIGTERM often reach every process; the one that trains decides what follows."""
+    """Ignore Ctrl-C and SIGTERM, which often reach every process: the one that trains decides."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
 
 
 def _mixed(*numbers: int) -> int:
-    """One seed out of several numbers."""
+    """Return one seed made of several numbers."""
     return int(np.random.SeedSequence(numbers).generate_state(1)[0])

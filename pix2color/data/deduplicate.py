@@ -17,7 +17,7 @@ _MASKS = [sum(1 << bit for bit in range(first, _BITS, _PIECES)) for first in ran
 
 
 def perceptual_hash(picture: Image.Image) -> int:
-    """128 bits: whether it gets lighter to the right, and downwards, at 8 × 8 places (dHash)."""
+    """Return 128 bits: at 8 × 8 places, whether it gets lighter to the right and down (dHash)."""
     side = _SIDE + 1
     gray = picture.convert("L").resize((side, side), Image.Resampling.BILINEAR)
     levels = np.asarray(gray, dtype=np.int16)
@@ -32,7 +32,7 @@ class NearDuplicates:
         self._by_piece: list[dict[int, list[tuple[int, str]]]] = [defaultdict(list) for _ in _MASKS]
 
     def find(self, bits: int) -> str | None:
-        """The source of one that is nearly the same."""
+        """Return the source of a photo whose hash is nearly the same; None if there is none."""
         for mask, known in zip(_MASKS, self._by_piece, strict=True):
             for other, source in known.get(bits & mask, ()):
                 if (bits ^ other).bit_count() <= _MOST:
@@ -40,7 +40,7 @@ class NearDuplicates:
         return None
 
     def add(self, bits: int, source: str) -> None:
-        """Remember one."""
+        """Remember the hash of a photo."""
         entry = bits, source
         for mask, known in zip(_MASKS, self._by_piece, strict=True):
             known[bits & mask].append(entry)

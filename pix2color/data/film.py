@@ -39,7 +39,7 @@ _JPEG_STEPS = (
 )
 
 
-def seen_on_film(pixels: Tensor, film: FilmConfig) -> Tensor:
+def simulate_film(pixels: Tensor, film: FilmConfig) -> Tensor:
     """What a network is shown of colour pictures: L as worn black-and-white photos have it.
 
     ``film.share`` of the pictures are changed, each by about half of the effects, each effect by a
@@ -57,7 +57,7 @@ def seen_on_film(pixels: Tensor, film: FilmConfig) -> Tensor:
     return _developed(pixels, film, changed & (torch.rand(len(EFFECTS), count) < _CHANCE))
 
 
-def worn(pixels: Tensor, effects: tuple[str, ...]) -> Tensor:
+def apply_effects(pixels: Tensor, effects: tuple[str, ...]) -> Tensor:
     """L (N, 1, H, W) in [-1, 1], float32: every picture changed by all of ``effects``, at random
     amounts up to the full strength."""
     strengths = {name: float(name in effects) for name in EFFECTS}
@@ -71,18 +71,18 @@ def _developed(pixels: Tensor, film: FilmConfig, touched: Tensor) -> Tensor:
         name: (getattr(film, name) * touched[i] * torch.rand(len(pixels))).to(pixels.device)
         for i, name in enumerate(EFFECTS)
     }
-    light = mixed(pixels, amounts["mix"])
+    light = mix_channels(pixels, amounts["mix"])
     for name, effect in AGEING.items():
         if getattr(film, name):
             light = effect(light, amounts[name].view(-1, 1, 1, 1)).clamp(0, 1)
     return light * 2 - 1
 
 
-def mixed(pixels: Tensor, amount: Tensor) -> Tensor:
+def mix_channels(pixels: Tensor, amount: Tensor) -> Tensor:
     """L (N, 1, H, W) in [0, 1] as films of other sensitivity to red, green and blue have it.
 
     Args:
-        pixels: as for ``seen_on_film``.
+        pixels: as for ``simulate_film``.
         amount: (N,), 0 for that of L itself to 1 for any other.
     """
     own = torch.tensor(LUMINANCE, device=pixels.device)

@@ -48,14 +48,14 @@ class Preparation:
 
 @dataclass
 class Summary:
-    """What became of the photos: counts of all in the folder, and of those that were new."""
+    """Counts of the photos: of all kept in the folder, of the new ones, and of those left out."""
 
     kept: int
     new: int
     dropped: Counter[str]
 
-    def told(self, folder: Path) -> str:
-        """In a line."""
+    def describe(self, folder: Path) -> str:
+        """Return the counts in one line; ``folder`` is the prepared folder."""
         reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(self.dropped.items()))
         left = f"; left out: {reasons} (listed in {folder / DROPPED})" if reasons else ""
         return f"{self.kept} photos prepared, {self.new} of them now{left}"
@@ -87,10 +87,10 @@ def prepare(
         UsageError: ``out`` is something else, or was prepared in another way.
         MissingExtraError: shards are wanted and the webdataset package is missing.
     """
-    licence_of = _read_licences(licences) if licences else {}
+    license_of = _read_licenses(licences) if licences else {}
     found = {path.resolve() for source in sources for path in find_photos(source)}
     _claim(out, how)
-    builder = _Builder(out, how, licence_of)
+    builder = _Builder(out, how, license_of)
     new = [path for path in sorted(found) if not builder.knows(path)]
     loader = DataLoader(
         _Readings(new, how),
@@ -167,8 +167,8 @@ class _Readings(Dataset[_Reading]):
 class _Builder:
     """Adds pictures to a prepared folder, or says why not."""
 
-    def __init__(self, folder: Path, how: Preparation, licence_of: dict[Path, str]) -> None:
-        self.licence_of = licence_of
+    def __init__(self, folder: Path, how: Preparation, license_of: dict[Path, str]) -> None:
+        self.license_of = license_of
         self._manifest, self._drops = (
             Lines(folder / MANIFEST, Entry),
             Lines(folder / DROPPED, Dropped),
@@ -201,7 +201,7 @@ class _Builder:
             self._drops.add(seen)
             self.dropped[_kind(seen.reason)] += 1
         else:
-            entry.licence = self.licence_of.get(Path(entry.source), "")
+            entry.licence = self.license_of.get(Path(entry.source), "")
             self._learn(entry)
             self._pictures.add(entry, reading.data)
             self.kept += 1
@@ -253,7 +253,7 @@ def _claim(folder: Path, how: Preparation) -> None:
         temporary.write_text(json.dumps(header, indent=2), encoding="utf-8")
 
 
-def _read_licences(path: Path) -> dict[Path, str]:
+def _read_licenses(path: Path) -> dict[Path, str]:
     if not path.is_file():
         raise MissingPathError(f"{path}: no such file")
     try:

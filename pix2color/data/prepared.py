@@ -86,7 +86,7 @@ def read_header(folder: Path) -> dict[str, Any]:
 
 
 def read_lines(path: Path) -> Iterator[dict[str, str]]:
-    """The whole lines of a CSV file; a last one that a kill cut short is passed over."""
+    """Yield the whole lines of a CSV file; a last one that a kill cut short is passed over."""
     if not path.exists():
         return
     with path.open(encoding="utf-8", errors="surrogateescape", newline="\n") as file:
@@ -132,11 +132,11 @@ class Store:
         self._check()
 
     def photos(self) -> list[StoredPhoto]:
-        """All of it, by source."""
+        """Return all photos of the folder, sorted by source."""
         return [StoredPhoto(self, row) for row in range(len(self.sources))]
 
     def picture(self, row: int) -> Image.Image:
-        """One picture, mode RGB."""
+        """Return the picture of a row, in mode RGB."""
         file, offset, length = self.places[row].tolist()
         path = self.folder / self.files[file]
         data = _mapped(path)[offset : offset + length]
@@ -166,21 +166,21 @@ class StoredPhoto:
 
     @property
     def path(self) -> Path:
-        """Of the file that it was made from."""
+        """Path of the file that the photo was made from."""
         return Path(self.store.sources[self.row])
 
     @property
     def share(self) -> float:
-        """A number in [0, 1) that the bytes of that file decide."""
+        """Number in [0, 1) that is decided by the bytes of that file."""
         return float(self.store.shares[self.row])
 
     @property
     def colorfulness(self) -> float:
-        """Of the whole picture."""
+        """Colourfulness of the whole picture."""
         return float(self.store.colors[self.row])
 
     def read(self, min_side: int | None = None) -> Image.Image:
-        """The picture, at the size that it was prepared at.
+        """Return the picture, at the size that it was prepared at.
 
         Raises:
             ImageError: its bytes are damaged.

@@ -1,4 +1,4 @@
-"""How a prepared folder grows; what a kill leaves behind is whole up to some picture."""
+"""Writers of prepared folders; what a kill leaves behind is whole up to some picture."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Lines(Generic[Line]):
         self._waiting: list[Line] = []
 
     def keep(self, lines: list[Line]) -> None:
-        """Begin with these: the file is written anew, whole."""
+        """Write the file anew with these lines alone."""
         self.found = lines
         with replacing(self.path) as temporary:
             temporary.write_bytes(self._text([self._names, *map(astuple, lines)]))
@@ -95,13 +95,13 @@ class RawPictures:
         self._end += len(data)
 
     def take(self) -> list[Entry]:
-        """The entries of the pictures that are safely written since the last time."""
+        """Return the entries of the pictures that are safely written since the last call."""
         self._file.flush()
         taken, self._waiting = self._waiting, []
         return taken
 
     def close(self) -> list[Entry]:
-        """Write the last ones; their entries."""
+        """Write what waits, and return its entries."""
         taken = self.take()
         self._file.close()
         return taken
@@ -148,12 +148,12 @@ class Shards:
         self._bytes += len(data)
 
     def take(self) -> list[Entry]:
-        """The entries of the pictures whose shards were completed since the last time."""
+        """Return the entries of the pictures whose shards were completed since the last call."""
         full = self._bytes >= _SHARD_BYTES or len(self._open) >= _SHARD_PICTURES
         return self.close() if full else []
 
     def close(self) -> list[Entry]:
-        """Complete the last shard; the entries of its pictures."""
+        """Complete the last shard, and return the entries of its pictures."""
         if self._tar is None:
             return []
         self._tar.close()

@@ -1,4 +1,4 @@
-"""Which photos there are, how they are split, and how one becomes a square of pixels."""
+"""Photos on disk, their split, and the squares of pixels that are taken from them."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ class Photo(Protocol):
 
     @property
     def path(self) -> Path:
-        """Of its file, by which it is known."""
+        """Path of the photo's file, by which it is known."""
 
     @property
     def share(self) -> float:
-        """A number in [0, 1) that the bytes of the file decide, evenly spread."""
+        """Number in [0, 1) that is decided by the bytes of the file, evenly spread."""
 
     @property
     def colorfulness(self) -> float | None:
-        """Of the whole picture, if it was measured before."""
+        """Colourfulness of the whole picture, if it was measured before."""
 
     def read(self, min_side: int | None = None) -> Image.Image:
-        """The picture, mode RGB; its short side may be reduced to no less than ``min_side``."""
+        """Return the picture in mode RGB; its short side may be reduced down to ``min_side``."""
 
 
 AnyPhoto = TypeVar("AnyPhoto", bound=Photo)
@@ -54,7 +54,7 @@ class PhotoFile:
 
     @property
     def share(self) -> float:
-        """See ``Photo``."""
+        """Number in [0, 1) that is decided by the bytes of the file."""
         try:
             digest = hash_file(self.path)
         except OSError:  # counted as broken when it is read
@@ -62,7 +62,7 @@ class PhotoFile:
         return int(digest[:16], 16) / 2**64
 
     def read(self, min_side: int | None = None) -> Image.Image:
-        """See ``Photo``.
+        """Return the picture in mode RGB, reduced if that saves time.
 
         Raises:
             ImageError: the file cannot be read.
@@ -71,7 +71,7 @@ class PhotoFile:
 
 
 def collect(folders: Sequence[Path]) -> list[Photo]:
-    """The photos below all ``folders``, each once, by absolute path.
+    """Return the photos below all ``folders``, each once, sorted by absolute path.
 
     A folder may be one that ``pix2color prepare`` has made.
 
@@ -91,7 +91,7 @@ def collect(folders: Sequence[Path]) -> list[Photo]:
 
 
 def split(photos: list[AnyPhoto], fraction: float) -> tuple[list[AnyPhoto], list[AnyPhoto]]:
-    """Training and validation photos; a photo's side depends on its content alone.
+    """Split photos into those for training and for validation, by their content alone.
 
     Adding, renaming or moving files never moves another one across, and copies of one file
     stay together.
@@ -106,7 +106,7 @@ def split(photos: list[AnyPhoto], fraction: float) -> tuple[list[AnyPhoto], list
 
 
 def limited(photos: list[AnyPhoto], count: int | None) -> list[AnyPhoto]:
-    """At most ``count`` of the photos, chosen by content: a larger count only adds some."""
+    """Return at most ``count`` of the photos, chosen by content: a larger count only adds some."""
     if count is None or count >= len(photos):
         return photos
     chosen = sorted(photos, key=lambda photo: photo.share)[:count]
@@ -124,7 +124,7 @@ def training_square(
     flip: bool,
     min_colorfulness: float,
 ) -> np.ndarray:
-    """A random square of a photo, uint8 (3, side, side).
+    """Return a random square of a photo, uint8 (3, side, side).
 
     The photo is read with a short side of ``min_side`` at least: as large as any crop of the
     training could need, since whether a photo is gray must not depend on its crop.
@@ -154,9 +154,9 @@ def training_square(
 
 
 def protocol_square(photo: Photo, size: int = 256) -> np.ndarray | None:
-    """The square that is evaluated: short side to ``size``, centre crop, uint8 (3, size, size).
+    """Return the square that is evaluated: short side to ``size``, centre crop.
 
-    None for a photo whose square has hardly any colour.
+    It is uint8 (3, size, size), or None for a photo whose square has hardly any colour.
 
     Raises:
         ImageError: the photo cannot be read.

@@ -18,7 +18,7 @@ from pix2color.losses import vanilla
 from pix2color.models.registry import build_discriminator
 from pix2color.progress import track
 from pix2color.training.engine import Budget, Engine, make_accelerator
-from pix2color.training.tasks import Losses, Phase, Task, Validation
+from pix2color.training.task import Losses, Phase, Task, Validation
 
 MIN_PICTURES = 20
 _STEPS, _BATCH, _LEARNING_RATE, _SEED = 200, 8, 2e-4, 0
@@ -40,8 +40,8 @@ class PatchCriticTask(Task):
             Phase("critic", torch.optim.Adam(critic.parameters(), _LEARNING_RATE, (0.5, 0.999)))
         ]
 
-    def forward(self, pixels: Tensor, learning: set[str]) -> Tensor:
-        return self.modules["critic"](critic_input(pixels))
+    def forward(self, batch: Batch, learning: set[str]) -> Tensor:
+        return self.modules["critic"](critic_input(batch.pixels))
 
     def losses(self, phase: str, state: Tensor) -> Losses:
         truth, output = state.chunk(2)
@@ -50,7 +50,7 @@ class PatchCriticTask(Task):
     def train_mode(self) -> None:
         self.modules["critic"].train()
 
-    def validate(self, predict: object, pixels: Tensor) -> Validation:
+    def validate(self, predict: object, batch: Batch) -> Validation:
         raise NotImplementedError("the critic is scored by verdicts")
 
 

@@ -1,7 +1,7 @@
 """Measures by networks that were trained to see: LPIPS, FID and KID, computed by torchmetrics.
 
 None of their weights come with pix2color, and none are downloaded: a measure whose weights are
-not on this machine is left out, and that is told.
+not on this machine is left out, with a message.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _BATCH, _SUBSET, _SEED = 8, 50, 0
 
 
 class Perceptual:
-    """The measures whose weights are here.
+    """The perceptual measures whose weights are on this machine.
 
     LPIPS: Zhang et al. 2018 (arXiv:1801.03924), on AlexNet. FID: Heusel et al. 2017
     (arXiv:1706.08500). KID: Bińkowski et al. 2018 (arXiv:1801.01401), the mean over 100 subsets
@@ -71,7 +71,7 @@ class Perceptual:
 
     @torch.inference_mode()
     def by_picture(self, outputs: Tensor, truths: Tensor) -> dict[str, Tensor]:
-        """``lpips``, if it is known: (N,), of uint8 pictures (N, 3, H, W)."""
+        """Return ``lpips``, if it is known: (N,), of uint8 pictures (N, 3, H, W)."""
         if self._lpips is None:
             return {}
         pairs = zip(outputs.split(_BATCH), truths.split(_BATCH), strict=True)
@@ -80,7 +80,7 @@ class Perceptual:
 
     @torch.inference_mode()
     def pooled(self, outputs: Tensor, truths: Tensor) -> dict[str, float]:
-        """``fid`` and ``kid``, if they are known, of uint8 pictures (N, 3, H, W).
+        """Return ``fid`` and ``kid``, if they are known, of uint8 pictures (N, 3, H, W).
 
         NaN for under 50.
         """
@@ -114,7 +114,7 @@ class _Features(nn.Module):
 
 
 def _is_here(name: str, measures: str, other: str = "") -> bool:
-    """Whether torch keeps the file; if not, what to do is told."""
+    """Return whether torch keeps the file; if not, say what to do."""
     path = Path(torch.hub.get_dir()) / "checkpoints" / name
     if not path.is_file():
         say(f"{measures} left out: the weights are not here; put them at {path}{other}")

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from pix2color.color.lab import l_ab_to_rgb, rgb_to_l_ab
 from pix2color.data.batches import default_workers, evaluation_batches
-from pix2color.data.film import EFFECTS, worn
+from pix2color.data.film import EFFECTS, apply_effects
 from pix2color.data.sources import Photo, collect
 from pix2color.errors import DataError
 from pix2color.evaluation.patch_critic import verdicts
@@ -248,7 +248,7 @@ def _predicted(colorizer: Colorizer, L: Tensor) -> Tensor:
 def _worn(truth: Tensor, effect: str, *, seed: int) -> Tensor:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return worn(truth, EFFECTS if effect == _FILM else (effect,))
+        return apply_effects(truth, EFFECTS if effect == _FILM else (effect,))
 
 
 def _gray_file(pixels: Tensor) -> Tensor:

@@ -72,7 +72,7 @@ def known_measures(scores: Iterable[str]) -> dict[str, Measure]:
     return {name: MEASURES.get(name, Measure(name)) for name in order}
 
 
-def table(evaluation: Evaluation, pending: str = "") -> str:
+def table(evaluation: Evaluation, pending: str | None = None) -> str:
     """Return a line a measure: the gray picture and the model, with 95 % intervals.
 
     Args:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 
-from pix2color.config.load import full_key, load_recipe
 from pix2color.errors import UsageError
 
 
@@ -72,14 +70,13 @@ def written(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def axes(over: tuple[str, ...], config: Path | None) -> tuple[Axis, ...]:
-    """Read all of ``--over``, the settings by their full names.
+def axes(over: tuple[str, ...]) -> tuple[Axis, ...]:
+    """Return the axes that ``--over`` names.
 
     Raises:
         UsageError: it cannot be read, or names a setting twice.
     """
-    kind = type(load_recipe(None if config else "pretrain", config))
-    found = [replace(axis, key=full_key(kind, axis.key)) for axis in map(Axis.parse, over)]
+    found = [Axis.parse(text) for text in over]
     keys = [axis.key for axis in found]
     for key in keys:
         if keys.count(key) > 1:

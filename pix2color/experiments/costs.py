@@ -1,4 +1,4 @@
-"""What a trained network costs, and how its training went."""
+"""The costs of a trained network, and the curves of its training."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Curve = list[tuple[float, float]]
 
 @dataclass
 class Costs:
-    """Of one training run.
+    """The costs and curves of one training run.
 
     Attributes:
         parameters: of the generator.
@@ -90,7 +90,7 @@ def averaged(curve: Curve, points: int = 30) -> Curve:
 
 
 def relative_losses(curves: dict[str, Curve]) -> Curve:
-    """The losses of fidelity as shares of what they began with, averaged if there are several.
+    """Return the reconstruction losses as shares of their start, averaged if there are several.
 
     So losses of different kinds can be seen together.
     """

@@ -19,19 +19,19 @@ from pix2color.data.sources import AnyPhoto, Photo, PhotoFile, collect
 from pix2color.errors import UsageError
 from pix2color.evaluation.protocol import GRAY, MODEL
 from pix2color.evaluation.tables import aligned, known_measures
-from pix2color.experiments.compare import evaluate_or_reuse, resumable, train_or_reuse
 from pix2color.experiments.results import as_csv
+from pix2color.experiments.reuse import evaluate_or_reuse, resumable, train_or_reuse
 from pix2color.files import write_bytes
 from pix2color.progress import say
 from pix2color.training.setup import with_absolute_paths
 
 Figures = dict[str, dict[str, float]]
-"""By ``gray`` and ``model``, then by measure."""
+"""Figures by ``gray`` and ``model``, then by measure."""
 
 
 @dataclass(frozen=True)
 class CrossValidation:
-    """What each fold gave.
+    """The figures of each fold.
 
     Attributes:
         folds: figures of the photos of each fold, by the model that was trained without them.
@@ -44,20 +44,20 @@ class CrossValidation:
     command: str
 
     def values(self, row: str, measure: str) -> list[float]:
-        """One figure a fold."""
+        """Return the figure of each fold."""
         return [fold[row][measure] for fold in self.folds]
 
     def mean(self, row: str, measure: str) -> float:
-        """Over the folds."""
+        """Return the mean over the folds."""
         return float(np.mean(self.values(row, measure)))
 
     def deviation(self, row: str, measure: str) -> float:
-        """Standard deviation over the folds, by n − 1."""
+        """Return the standard deviation over the folds, by n − 1."""
         return float(np.std(self.values(row, measure), ddof=1))
 
 
 def folds_of(photos: Sequence[AnyPhoto], folds: int) -> list[list[AnyPhoto]]:
-    """The photos in so many parts, each with its share of every folder.
+    """Split the photos into so many parts, each with its share of every folder.
 
     What is in a part is decided by the contents of the files; copies of one stay together.
 
@@ -126,7 +126,7 @@ def cross_validate(
 
 
 def _linked(parts: list[list[PhotoFile]], folder: Path) -> Path:
-    """The parts as folders of links, 1, 2, …, so that a run's recipe names what it was trained on.
+    """Make folders of links to the parts, 1, 2, …, so that a run's recipe names its photos.
 
     They lie in a folder called by their contents: a run on other parts is never taken for one
     on these.
@@ -146,7 +146,7 @@ def _linked(parts: list[list[PhotoFile]], folder: Path) -> Path:
 
 
 def markdown(found: CrossValidation) -> str:
-    """A line a measure: mean ± sd over the folds, gray and model, then the model's folds."""
+    """Return a table with a line a measure: mean ± sd of gray and model, then each fold."""
     numbers = [f"fold {i}" for i in range(1, len(found.folds) + 1)]
     lines = [["measure", "better", GRAY, MODEL, *numbers]]
     for name, measure in known_measures(found.folds[0][MODEL]).items():
@@ -167,7 +167,7 @@ def _shown(value: float, digits: int, deviation: float | None = None) -> str:
 
 
 def to_csv(found: CrossValidation) -> str:
-    """A line a fold, of the gray pictures and of the model."""
+    """Return CSV with two lines a fold, of the gray pictures and of the model."""
     return as_csv(
         [
             {"fold": number, "system": row, "photos": photos, **_plain(fold[row])}
@@ -178,7 +178,7 @@ def to_csv(found: CrossValidation) -> str:
 
 
 def to_json(found: CrossValidation) -> str:
-    """Means, standard deviations and each fold."""
+    """Return JSON with means, standard deviations and each fold."""
     names = found.folds[0][MODEL]
     summary = {
         row: {

@@ -74,7 +74,7 @@ class Comparison:
 
 
 def clearly_best(scores: dict[str, Score], measure: Measure) -> str | None:
-    """Who is best by this measure, if its interval, in the digits shown, is apart from all others'.
+    """Return who is best by a measure, if its interval is apart from all others' as shown.
 
     The gray picture takes part: a system that does not beat it is not the best.
     """
@@ -88,7 +88,7 @@ def clearly_best(scores: dict[str, Score], measure: Measure) -> str | None:
 
 
 def _badness(score: Score, better: str) -> tuple[float, float]:
-    """The interval turned so that less is better; all numbers if there is none."""
+    """Return the interval turned so that less is better; all numbers if there is none."""
     if score.low is None or score.high is None:
         return -math.inf, math.inf
     if better == "↑":
@@ -101,7 +101,7 @@ def _badness(score: Score, better: str) -> tuple[float, float]:
 
 
 def markdown(comparison: Comparison) -> str:
-    """The table, a line a measure; what is printed, and ``table.md``."""
+    """Return the table with a line a measure, as it is printed and in ``table.md``."""
     rows = comparison.rows()
     lines = [["measure", "better", *rows]]
     for name, measure in known_measures(comparison.gray).items():
@@ -116,7 +116,7 @@ def markdown(comparison: Comparison) -> str:
 
 
 def notes(comparison: Comparison) -> list[str]:
-    """What the table must be read with."""
+    """Return the notes that belong to the table."""
     said = [
         f"{comparison.photos} photos, {comparison.left_out} left out (gray or unreadable). "
         f"Trained for {comparison.budget} each. Brackets: 95 % intervals over the photos. "
@@ -136,7 +136,7 @@ def failures(comparison: Comparison) -> list[str]:
 
 
 def to_csv(comparison: Comparison) -> str:
-    """A line a system with every figure, its interval's ends, and the costs."""
+    """Return CSV with a line a system: every figure, its interval's ends, and the costs."""
     lines: list[dict[str, Any]] = []
     costs = {system.name: system.costs for system in comparison.systems}
     for row, scores in comparison.rows().items():
@@ -148,7 +148,7 @@ def to_csv(comparison: Comparison) -> str:
 
 
 def as_csv(lines: list[dict[str, Any]]) -> str:
-    """Dicts with the same keys as CSV."""
+    """Return dicts with the same keys as CSV."""
     text = io.StringIO()
     writer = csv.DictWriter(text, list(lines[0]), lineterminator="\n")
     writer.writeheader()
@@ -157,7 +157,7 @@ def as_csv(lines: list[dict[str, Any]]) -> str:
 
 
 def to_json(comparison: Comparison) -> str:
-    """All that was found, without the figures of single photos."""
+    """Return JSON of all figures but those of single photos."""
     systems = {
         s.name: {"start": s.start, "scores": plain(s.scores), "costs": asdict(s.costs)}
         for s in comparison.systems

@@ -1,4 +1,4 @@
-"""One photo as a colourizer sees it: gray at full size, and all that must not get lost."""
+"""A photo as a colourizer sees it: gray at full size, and all that must not get lost."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 import simplejpeg
 from PIL import Image
 
-from pix2color.color.lab import gray_of
+from pix2color.color.lab import rgb_to_gray
 from pix2color.color.recompose import ycbcr_to_rgb
 from pix2color.imaging import srgb
-from pix2color.imaging.io import open_picture
+from pix2color.imaging.io import open_picture, read_file
 from pix2color.imaging.metadata import Metadata
 
 # What is left of Cb and Cr in a thumbnail once a curve over Y' (the toning) and a slope over the
@@ -26,19 +26,19 @@ _NEUTRAL = 3  # levels of Cb and Cr that JPEG leaves in a gray picture
 
 @dataclass
 class GrayPhoto:
-    """A photo that was read.
+    """A photo that was read, as gray, with what has to be carried over.
 
     Attributes:
         gray: uint8 (H, W), upright; sRGB gray of the photo's own luminance.
         alpha: uint8 (H, W), or None.
-        has_colour: it is no black-and-white photo, toned or not.
+        has_color: it is no black-and-white photo, toned or not.
         metadata: to be carried over.
         notes: what a person should know about the reading.
     """
 
     gray: np.ndarray
     alpha: np.ndarray | None = None
-    has_colour: bool = False
+    has_color: bool = False
     metadata: Metadata = field(default_factory=Metadata)
     notes: list[str] = field(default_factory=list)
 
@@ -51,10 +51,12 @@ def read_gray_photo(path: Path, data: bytes | None = None) -> GrayPhoto:
         data: the file's bytes, if they have been read already.
 
     Raises:
-        ImageError: the file is no picture, damaged, or too large.
+        ImageError: the file cannot be read, is no picture, damaged, or too large.
     """
+    if data is None:
+        data = read_file(path)
     with open_picture(path, data) as file:
-        notes, metadata = _pages(file), Metadata.of(file)
+        notes, metadata = _pages(file), Metadata.from_picture(file)
         if file.format in ("JPEG", "MPO") and not file.info.get("icc_profile"):
             photo = _from_jpeg(file, data)
         else:
@@ -64,18 +66,19 @@ def read_gray_photo(path: Path, data: bytes | None = None) -> GrayPhoto:
 
 
 def gray_photo(picture: Image.Image) -> GrayPhoto:
-    """A picture that Pillow has opened or made, of any mode."""
+    """Return a picture of any mode, opened or made by Pillow, as a gray photo."""
     picture = srgb.standard(picture)
     alpha = np.asarray(picture.getchannel("A")) if picture.mode.endswith("A") else None
     if picture.mode[0] == "L":
         return GrayPhoto(np.asarray(picture.getchannel("L")), alpha)
     rgb = picture.convert("RGB")
-    return GrayPhoto(gray_of(np.asarray(rgb)), alpha, _has_colour(rgb.convert("YCbCr")))
+    return GrayPhoto(rgb_to_gray(np.asarray(rgb)), alpha, _has_color(rgb.convert("YCbCr")))
 
 
-def _from_jpeg(file: Image.Image, data: bytes | None) -> GrayPhoto:
+def _from_jpeg(file: Image.Image, data: bytes) -> GrayPhoto:
+    """Read a JPEG without a colour profile by its Y' plane, wherever that is all it needs."""
     turn = srgb.orientation(file)
-    if file.mode == "L" and data is not None:
+    if file.mode == "L":
         try:
             gray = simplejpeg.decode_jpeg(data, "GRAY")[..., 0]  # spares Pillow's copies
         except ValueError:  # damaged, perhaps only a little: Pillow decides
@@ -90,11 +93,11 @@ def _from_jpeg(file: Image.Image, data: bytes | None) -> GrayPhoto:
     if (abs(levels - 128) <= _NEUTRAL).all():
         return GrayPhoto(srgb.turned(np.asarray(y), turn))
     rgb = np.asarray(ycbcr_to_rgb(y, cb, cr))
-    return GrayPhoto(srgb.turned(gray_of(rgb), turn), None, _has_colour(file))
+    return GrayPhoto(srgb.turned(rgb_to_gray(rgb), turn), None, _has_color(file))
 
 
 def _stores_rgb(file: Image.Image) -> bool:
-    """Whether a JPEG holds R, G and B rather than Y', Cb and Cr; by the rule of libjpeg."""
+    """Return whether a JPEG holds R, G and B rather than Y', Cb and Cr; by the rule of libjpeg."""
     if "jfif" in file.info:
         return False
     if "adobe" in file.info:
@@ -102,8 +105,8 @@ def _stores_rgb(file: Image.Image) -> bool:
     return bytes(component[0] for component in getattr(file, "layer", [])) == b"RGB"
 
 
-def _has_colour(picture: Image.Image) -> bool:
-    """Whether a picture (YCbCr) has more colour than toning and stains give a gray one."""
+def _has_color(picture: Image.Image) -> bool:
+    """Return whether a picture (YCbCr) has more colour than toning and stains give a gray one."""
     size = (min(_THUMBNAIL, picture.width), min(_THUMBNAIL, picture.height))
     thumbnail = np.asarray(picture.resize(size, Image.Resampling.BOX), dtype=np.float64) - 128
     down, across = (

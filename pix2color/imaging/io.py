@@ -1,4 +1,4 @@
-"""Photo files of every kind to upright 8-bit sRGB and back."""
+"""Reading photo files of every kind as upright 8-bit sRGB, and writing them."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import simplejpeg
 from PIL import Image, ImageFile, features
 
-from pix2color.color.recompose import Planes
 from pix2color.errors import DataError, ImageError, MissingPathError
 from pix2color.files import write_bytes
+from pix2color.imaging.jpeg import encode_jpeg
 from pix2color.imaging.metadata import Metadata
 from pix2color.imaging.srgb import standard, without_alpha
 
-DEFAULT_QUALITY = 92
+if TYPE_CHECKING:
+    from pix2color.color.recompose import Planes
 
 PHOTO_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
@@ -30,7 +30,7 @@ PHOTO_SUFFIXES = frozenset(
 
 
 def find_photos(folder: Path) -> list[Path]:
-    """All photos below ``folder``, by file name ending, sorted; hidden files are passed over.
+    """Return all photos below ``folder``, by file name ending, sorted, without hidden files.
 
     Raises:
         MissingPathError: there is no such folder.
@@ -76,12 +76,32 @@ def read_rgb(path: Path, *, min_side: int | None = None) -> Image.Image:
         if min_side is not None:
             shrink = min(1.0, min_side / min(file.size))
             file.draft("RGB", (round(file.width * shrink), round(file.height * shrink)))
-        return without_alpha(standard(file)).convert("RGB")
+        return to_rgb(file)
+
+
+def to_rgb(picture: Image.Image) -> Image.Image:
+    """Return a picture of any mode upright, as 8-bit sRGB in mode RGB, on white."""
+    return without_alpha(standard(picture)).convert("RGB")
+
+
+def read_file(path: Path) -> bytes:
+    """Return the bytes of a photo's file.
+
+    Raises:
+        ImageError: it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ImageError(f"{path}: cannot be read ({error.strerror})") from error
 
 
 @functools.cache
 def _readable() -> tuple[str, ...]:
-    """What is opened. Pillow knows more, and hands some, such as EPS, to programs of the system."""
+    """Return the formats that are opened.
+
+    Pillow knows more, and hands some, such as EPS, to programs of the system.
+    """
     Image.init()
     known = ("JPEG", "MPO", "PNG", "TIFF", "WEBP", "BMP", "GIF", "AVIF")
     return tuple(name for name in known if name in Image.OPEN)
@@ -89,11 +109,14 @@ def _readable() -> tuple[str, ...]:
 
 @contextmanager
 def open_picture(path: Path, data: bytes | None = None) -> Iterator[Image.Image]:
-    """A photo's file, not decoded yet; whatever goes wrong in the block is an ``ImageError``.
+    """Open a photo's file without decoding it yet: the one way in for every reader.
 
     Args:
         path: of the file.
         data: its bytes, if they have been read already.
+
+    Raises:
+        ImageError: anything goes wrong in the block.
     """
     try:
         with Image.open(path if data is None else io.BytesIO(data), formats=_readable()) as file:
@@ -114,7 +137,7 @@ def open_picture(path: Path, data: bytes | None = None) -> Iterator[Image.Image]
 
 @contextmanager
 def without_warnings() -> Iterator[None]:
-    """Without Pillow's warnings about sizes and odd metadata; for one thread at a time."""
+    """Silence Pillow's warnings about sizes and odd metadata; for one thread at a time."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -122,7 +145,7 @@ def without_warnings() -> Iterator[None]:
 
 @contextmanager
 def reading_limits(*, max_pixels: int, allow_truncated: bool) -> Iterator[None]:
-    """Pillow's own limits, and no warnings, for all threads, while the block runs.
+    """Set Pillow's own limits, and silence its warnings, for all threads while the block runs.
 
     Args:
         max_pixels: larger pictures are refused: a small file can unpack to fill the memory.
@@ -143,57 +166,64 @@ def write_picture(path: Path, picture: Image.Image, *, quality: int = 95) -> Non
     """Write a picture in the format of the name's ending; never leaves half a file.
 
     Raises:
-        ImageError: the ending is unknown or the file cannot be written.
+        ImageError: the ending is unknown, or the format cannot hold the picture.
+        StorageError: the file cannot be written.
     """
     try:
-        data = encode_picture(picture, format_of(path), quality, {"subsampling": 0})
+        data = encode_picture(picture, file_format(path), quality, {"subsampling": 0})
     except (OSError, ValueError) as error:
         raise ImageError(f"{path}: cannot be written ({_reason(error)})") from error
     write_bytes(path, data)
 
 
-def format_of(path: Path) -> str:
-    """Pillow's name of the format that a file name's ending asks for.
+def output_path(path: Path) -> Path:
+    """Return a photo's path with the ending of its colour version.
+
+    GIF has too few colours for a photo; its colour version becomes a PNG.
+    """
+    return path.with_suffix(".png") if path.suffix.lower() == ".gif" else path
+
+
+def file_format(path: Path) -> str:
+    """Return Pillow's name of the format that a file name's ending asks for.
 
     Raises:
         ImageError: there is none that can be written.
     """
-    file_format = Image.registered_extensions().get(path.suffix.lower())
-    if file_format is None or file_format not in Image.SAVE:
+    found = Image.registered_extensions().get(path.suffix.lower())
+    if found is None or found not in Image.SAVE:
         raise ImageError(f"{path}: no format is known for this ending; use .jpg or .png")
-    return file_format
+    return found
 
 
-def encode_picture(
-    picture: Image.Image, file_format: str, quality: int, options: dict[str, Any]
-) -> bytes:
-    """A picture as the bytes of a file.
+def encode_picture(picture: Image.Image, kind: str, quality: int, options: dict[str, Any]) -> bytes:
+    """Return a picture as the bytes of a file.
 
     Args:
         picture: in a mode that the format has.
-        file_format: Pillow's name of it.
+        kind: Pillow's name of the format.
         quality: of JPEG, WebP and AVIF, 1 to 100.
         options: further keywords of ``Image.save``.
     """
     buffer = io.BytesIO()
-    if file_format in ("JPEG", "WEBP", "AVIF"):
+    if kind in ("JPEG", "WEBP", "AVIF"):
         options = {"quality": quality, **options}
-    picture.save(buffer, format=file_format, **options)
+    picture.save(buffer, format=kind, **options)
     return buffer.getvalue()
 
 
 def to_array(picture: Image.Image) -> np.ndarray:
-    """uint8 (3, H, W), contiguous, from a Pillow RGB picture."""
+    """Return a Pillow RGB picture as a contiguous array, uint8 (3, H, W)."""
     return np.ascontiguousarray(np.asarray(picture).transpose(2, 0, 1))
 
 
 def from_array(array: np.ndarray) -> Image.Image:
-    """Pillow RGB picture from uint8 (3, H, W)."""
+    """Return an array, uint8 (3, H, W), as a Pillow RGB picture."""
     return Image.fromarray(np.ascontiguousarray(array.transpose(1, 2, 0)))
 
 
 def picture_grid(columns: Iterable[Iterable[np.ndarray]], *, gap: int = 4) -> np.ndarray:
-    """One uint8 (3, H, W) picture from rows of equally large ones, with white gaps."""
+    """Join rows of equally large pictures to one, uint8 (3, H, W), with white gaps."""
     framed = [
         np.concatenate(
             [np.pad(p, ((0, 0), (0, gap), (0, gap)), constant_values=255) for p in row], axis=2
@@ -214,54 +244,32 @@ def encode_planes(
     path: Path,
     planes: Planes,
     *,
+    quality: int,
     alpha: np.ndarray | None = None,
     metadata: Metadata | None = None,
-    quality: int = DEFAULT_QUALITY,
 ) -> bytes:
-    """A colour picture as a file in the format of the name's ending.
+    """Return a colour picture as a file in the format of the name's ending.
 
     Args:
         path: names the format, and the picture in errors.
         planes: the picture.
+        quality: of JPEG, WebP and AVIF, 1 to 100.
         alpha: uint8 (H, W); laid on white where the format has no transparency.
         metadata: to be written along.
-        quality: of JPEG, WebP and AVIF, 1 to 100.
 
     Raises:
         ImageError: the format cannot hold such a picture.
     """
-    file_format = format_of(path)
+    kind = file_format(path)
     try:
-        if file_format == "JPEG" and alpha is None:
-            return _jpeg(planes, quality, metadata)
-        options = metadata.save_options(file_format) if metadata else {}
+        if kind == "JPEG" and alpha is None:
+            return encode_jpeg(planes, quality, metadata)
+        options = metadata.save_options(kind) if metadata else {}
         picture = planes.to_picture()
         if alpha is not None:
             picture.putalpha(Image.fromarray(alpha))
-            if file_format in ("JPEG", "BMP"):
+            if kind in ("JPEG", "BMP"):
                 picture = without_alpha(picture)
-        return encode_picture(picture, file_format, quality, options)
+        return encode_picture(picture, kind, quality, options)
     except (OSError, ValueError, MemoryError) as error:
         raise ImageError(f"{path}: cannot be written ({error})") from error
-
-
-def _jpeg(planes: Planes, quality: int, metadata: Metadata | None) -> bytes:
-    """The planes as they are, without a detour through RGB."""
-    body = simplejpeg.encode_jpeg_yuv_planes(planes.y, planes.cb, planes.cr, quality=quality)
-    return _jpeg_head(metadata) + body[_tables(body) :]
-
-
-@functools.lru_cache(maxsize=64)  # the photos of a folder often say the same, or nothing
-def _jpeg_head(metadata: Metadata | None) -> bytes:
-    """The part of a JPEG file that holds metadata, as Pillow writes it."""
-    options = metadata.save_options("JPEG") if metadata else {}
-    stub = encode_picture(Image.new("RGB", (8, 8)), "JPEG", DEFAULT_QUALITY, options)
-    return stub[: _tables(stub)]
-
-
-def _tables(jpeg: bytes) -> int:
-    """Where the metadata of a JPEG file ends and its tables begin."""
-    at = 2
-    while 0xE0 <= jpeg[at + 1] <= 0xEF or jpeg[at + 1] == 0xFE:
-        at += 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big")
-    return at

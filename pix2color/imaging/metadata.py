@@ -1,4 +1,4 @@
-"""What a photo file says about itself, carried over to its colour version.
+"""Metadata of a photo file, carried over to its colour version.
 
 A note is added that software made the colours: IPTC's digital source type, in XMP.
 """
@@ -56,8 +56,8 @@ class Metadata:
     dpi: tuple[float, float] | None = None
 
     @classmethod
-    def of(cls, image: Image.Image) -> Metadata:
-        """Of an opened file; what cannot be read is left out."""
+    def from_picture(cls, image: Image.Image) -> Metadata:
+        """Return the metadata of an opened file; what cannot be read is left out."""
         info = image.info
         segments = dict(getattr(image, "applist", []))
         xmp = info.get("xmp", info.get("XML:com.adobe.xmp", b""))
@@ -72,7 +72,7 @@ class Metadata:
 
     @functools.lru_cache(maxsize=64)  # noqa: B019 - small, and the same for many photos
     def marked(self) -> Metadata:
-        """The same, saying that its colours were made by software."""
+        """Return the same metadata, saying that its colours were made by software."""
         exif = Image.Exif()
         if self.exif:
             exif.load(self.exif)
@@ -80,7 +80,7 @@ class Metadata:
         return replace(self, exif=exif.tobytes(), xmp=_with_note(self.xmp))
 
     def save_options(self, file_format: str) -> dict[str, Any]:
-        """Keywords for ``Image.save``."""
+        """Return keywords for ``Image.save``, as far as the format can hold the metadata."""
         options: dict[str, Any] = {"dpi": self.dpi} if self.dpi else {}
         if file_format == "BMP":
             return options
@@ -127,7 +127,7 @@ def _dpi(value: Any) -> tuple[float, float] | None:
 
 
 def _with_note(xmp: bytes) -> bytes:
-    """An XMP packet, or a new one, with the note; what it said of the source before is replaced."""
+    """Return an XMP packet, or a new one, with the note in place of its own source type."""
     packet = xmp.rstrip(b"\x00 ").decode("utf-8", "replace")
     if "</rdf:RDF>" not in packet:
         packet = _PACKET

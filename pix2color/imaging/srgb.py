@@ -1,4 +1,4 @@
-"""Pictures of every mode as upright 8-bit sRGB."""
+"""Conversion of pictures of every mode to upright 8-bit sRGB."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TURNS = {
 
 
 def standard(image: Image.Image) -> Image.Image:
-    """Any picture that Pillow opens as upright 8-bit sRGB, in mode L, LA, RGB or RGBA.
+    """Return any picture that Pillow opens as upright 8-bit sRGB, in mode L, LA, RGB or RGBA.
 
     Colour profiles (ICC) are converted, EXIF orientation is applied, 16-bit values are scaled.
     Floating-point pictures reach to 1, 255 or 65535, the least of these that holds all values.
@@ -50,17 +50,17 @@ def standard(image: Image.Image) -> Image.Image:
 
 
 def upright(image: Image.Image, turn: int) -> Image.Image:
-    """Turned as an EXIF orientation of 1 to 8 asks."""
+    """Return a picture turned as an EXIF orientation of 1 to 8 asks."""
     return image.transpose(_TURNS[turn]) if turn in _TURNS else image
 
 
 def turned(pixels: np.ndarray, turn: int) -> np.ndarray:
-    """``upright`` for an array (H, W)."""
+    """Return an array (H, W) turned as ``upright`` turns a picture."""
     return np.asarray(upright(Image.fromarray(pixels), turn)) if turn in _TURNS else pixels
 
 
 def orientation(image: Image.Image) -> int:
-    """EXIF orientation, 1 to 8; 1 if there is none or it cannot be read."""
+    """Return the EXIF orientation, 1 to 8; 1 if there is none or it cannot be read."""
     try:
         value = image.getexif().get(_ORIENTATION, 1)
     except Exception:  # damaged EXIF is no reason to lose the photo
@@ -69,7 +69,7 @@ def orientation(image: Image.Image) -> int:
 
 
 def without_alpha(image: Image.Image) -> Image.Image:
-    """Transparency laid on white; L or RGB."""
+    """Return a picture in mode L or RGB, its transparency laid on white."""
     if not image.mode.endswith("A"):
         return image
     ground = Image.new(image.mode[:-1], image.size, "white")
@@ -78,7 +78,7 @@ def without_alpha(image: Image.Image) -> Image.Image:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """Deep grays to mode L, scaled; Pillow's own conversion clips at 255."""
+    """Scale deep grays to mode L; Pillow's own conversion clips at 255."""
     levels = np.asarray(image)
     tops: tuple[int, ...] = (65535,)
     if image.mode == "F":
@@ -92,7 +92,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 
 def _from_profile(image: Image.Image, data: bytes) -> Image.Image:
-    """To sRGB from the colours that an embedded profile describes; as it is if that is broken."""
+    """Convert to sRGB by an embedded profile; a picture with a broken one stays as it is."""
     try:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(data))
         space = profile.profile.xcolor_space.strip()
@@ -111,7 +111,7 @@ def _from_profile(image: Image.Image, data: bytes) -> Image.Image:
 
 
 def _converted(image: Image.Image, profile: _Profile) -> Image.Image:
-    """To sRGB, alpha kept; gray stays gray."""
+    """Convert to sRGB; alpha is kept, and gray stays gray."""
 
     def apply(picture: Image.Image) -> Image.Image:
         srgb = ImageCms.createProfile("sRGB")

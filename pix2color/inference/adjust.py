@@ -1,8 +1,8 @@
-"""What people want done to colours after the network has made them."""
+"""Adjustments of predicted colours: saturation, temperature, and the colours of another photo."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -10,97 +10,110 @@ from PIL import Image
 from torch import Tensor
 
 from pix2color.color.lab import AB_SCALE, rgb_to_l_ab
-from pix2color.errors import UsageError
-from pix2color.imaging.io import read_rgb, to_array
+from pix2color.errors import MissingPathError, UsageError
+from pix2color.imaging.io import read_rgb, to_array, to_rgb
+from pix2color.inference.options import MAX_TEMPERATURE, ColorizeOptions
 
-MAX_SATURATION = 3.0
-MAX_TEMPERATURE = 100
 _WARMEST = (4.0 / AB_SCALE, 16.0 / AB_SCALE)  # a* and b* that a temperature of 100 adds
 _MIN_CHROMA = 3.0 / AB_SCALE  # spread below which a reference is a gray picture
-_MOST_STRETCH = 3.0
+_MAX_STRETCH = 3.0
 _THUMBNAIL = 256
 
 
 @dataclass(frozen=True, eq=False)  # tensors do not compare to one truth
-class Mood:
-    """Global chroma statistics: mean (2,) and covariance (2, 2) of ab."""
+class ChromaStatistics:
+    """The mean (2,) and the covariance (2, 2) of a picture's ab, both float64."""
 
     mean: Tensor
     covariance: Tensor
 
     @classmethod
-    def of(cls, rgb: Tensor) -> Mood:
-        """Of a colour photo, uint8 or [0, 1], (1, 3, H, W).
-
-        Raises:
-            UsageError: it has no colour to speak of.
-        """
-        mood = cls.of_ab(rgb_to_l_ab(rgb)[1])
-        if mood.covariance.trace() + mood.mean.square().sum() < _MIN_CHROMA**2:
-            raise UsageError("a gray picture has no colours to take over; name a colour photo")
-        return mood
+    def from_ab(cls, ab: Tensor) -> ChromaStatistics:
+        """Return the statistics of ab (1, 2, h, w)."""
+        points = ab[0].flatten(1).double()
+        centered = points - points.mean(1, keepdim=True)
+        return cls(points.mean(1), centered @ centered.T / points.shape[1])
 
     @classmethod
-    def of_file(cls, path: Path) -> Mood:
-        """Of a colour photo on disk.
+    def from_rgb(cls, rgb: Tensor) -> ChromaStatistics:
+        """Return the statistics of a colour photo (1, 3, H, W), uint8 or in [0, 1].
 
         Raises:
-            ImageError: it cannot be read.
             UsageError: it has no colour to speak of.
         """
-        picture = read_rgb(path, min_side=_THUMBNAIL)
+        found = cls.from_ab(rgb_to_l_ab(rgb)[1])
+        if found.covariance.trace() + found.mean.square().sum() < _MIN_CHROMA**2:
+            raise UsageError("a gray picture has no colours to take over; name a colour photo")
+        return found
+
+    @classmethod
+    def from_photo(cls, photo: Path | str | Image.Image) -> ChromaStatistics:
+        """Return the statistics of a colour photo, which is looked at reduced.
+
+        Args:
+            photo: a file's path, or a Pillow picture of any mode.
+
+        Raises:
+            MissingPathError: there is no such file.
+            ImageError: the file cannot be read.
+            UsageError: the photo has no colour to speak of.
+        """
+        if isinstance(photo, Image.Image):
+            picture, name = to_rgb(photo), "like"
+        else:
+            path, name = Path(photo), str(photo)
+            if not path.is_file():
+                raise MissingPathError(f"{path}: no such file")
+            picture = read_rgb(path, min_side=_THUMBNAIL)
         picture.thumbnail((_THUMBNAIL, _THUMBNAIL), Image.Resampling.BOX)
         try:
-            return cls.of(torch.from_numpy(to_array(picture))[None])
+            return cls.from_rgb(torch.from_numpy(to_array(picture))[None])
         except UsageError as error:
-            raise UsageError(f"{path}: {error}") from error
+            raise UsageError(f"{name}: {error}") from error
 
-    @classmethod
-    def of_ab(cls, ab: Tensor) -> Mood:
-        """Of ab (1, 2, h, w)."""
-        points = ab[0].flatten(1).double()
-        centred = points - points.mean(1, keepdim=True)
-        return cls(points.mean(1), centred @ centred.T / points.shape[1])
+    def transfer_to(self, ab: Tensor) -> Tensor:
+        """Return ab (1, 2, h, w) moved and stretched until it has these statistics.
 
-    def give_to(self, ab: Tensor) -> Tensor:
-        """ab (1, 2, h, w) moved and stretched until it has this mood.
-
-        The linear map between two Gaussians that moves colours least (Pitié & Kokaram 2007,
-        "The linear Monge-Kantorovitch linear colour mapping"), stretching threefold at most.
+        This is the linear map between two Gaussians that moves colours least (Pitié & Kokaram
+        2007, "The linear Monge-Kantorovitch linear colour mapping for example-based colour
+        transfer"), stretching threefold at most.
         """
-        own = Mood.of_ab(ab)
+        own = ChromaStatistics.from_ab(ab)
         # Hardly spread colours would be blown up to fill the reference's.
         root = _power(own.covariance + 1e-6 * torch.eye(2), 0.5)
         inverse = torch.linalg.inv(root)
         transport = inverse @ _power(root @ self.covariance @ root, 0.5) @ inverse
         values, vectors = torch.linalg.eigh(transport)
-        transport = vectors @ values.clamp(max=_MOST_STRETCH).diag() @ vectors.T
+        transport = vectors @ values.clamp(max=_MAX_STRETCH).diag() @ vectors.T
         points = ab[0].flatten(1).double() - own.mean[:, None]
         return (transport @ points + self.mean[:, None]).float().view_as(ab)
+
+
+def with_statistics(options: ColorizeOptions) -> ColorizeOptions:
+    """Return the options with the photo in ``like`` replaced by its statistics.
+
+    So it is read once for many photos.
+
+    Raises:
+        MissingPathError, ImageError, UsageError: see ``ChromaStatistics.from_photo``.
+    """
+    if options.like is None or isinstance(options.like, ChromaStatistics):
+        return options
+    return replace(options, like=ChromaStatistics.from_photo(options.like))
+
+
+def adjust(ab: Tensor, options: ColorizeOptions) -> Tensor:
+    """Return ab (1, 2, h, w) with the colours of ``like``, the saturation and the temperature.
+
+    They are applied in this order. The result may hold colours that do not exist in sRGB.
+    """
+    like = with_statistics(options).like
+    if isinstance(like, ChromaStatistics):
+        ab = like.transfer_to(ab)
+    warmth = torch.tensor(_WARMEST).view(1, 2, 1, 1) * (options.temperature / MAX_TEMPERATURE)
+    return ab * options.saturation + warmth
 
 
 def _power(matrix: Tensor, exponent: float) -> Tensor:
     values, vectors = torch.linalg.eigh(matrix)
     return vectors @ values.clamp(min=0).pow(exponent).diag() @ vectors.T
-
-
-@dataclass(frozen=True)
-class Look:
-    """Adjustments of predicted colours, in the order of their use.
-
-    Attributes:
-        like: mood of a colour photo to take over.
-        saturation: factor of the chroma; 0 is gray, 1 as predicted.
-        temperature: -100 (cool) to 100 (warm).
-    """
-
-    like: Mood | None = None
-    saturation: float = 1.0
-    temperature: float = 0.0
-
-    def __call__(self, ab: Tensor) -> Tensor:
-        """ab (1, 2, h, w) adjusted; colours that do not exist are dealt with later."""
-        if self.like is not None:
-            ab = self.like.give_to(ab)
-        warmth = torch.tensor(_WARMEST).view(1, 2, 1, 1) * (self.temperature / MAX_TEMPERATURE)
-        return ab * self.saturation + warmth

@@ -1,4 +1,4 @@
-"""Colouring many files: what was done before, and what becomes of each."""
+"""Colouring of many files: each once, and whole or not at all."""
 
 from __future__ import annotations
 
@@ -9,34 +9,33 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from torch import Tensor
 
-from pix2color.color.recompose import Planes
-from pix2color.errors import DataError, ImageError, Pix2colorError
+from pix2color.errors import DataError, ImageError, Pix2colorError, StorageError
 from pix2color.files import hash_bytes, remove_stale, write_bytes
-from pix2color.imaging.grayscale import read_gray_photo
-from pix2color.imaging.io import encode_planes
-from pix2color.inference.colorizer import Colorizer, Prepared
+from pix2color.imaging.io import read_file
+from pix2color.inference.adjust import ChromaStatistics, with_statistics
+from pix2color.inference.colorizer import Colorizer, HasColorError, PreparedPhoto
 from pix2color.inference.manifest import Manifest, Record
-from pix2color.inference.plan import Order, Task, compare_path, plan
+from pix2color.inference.options import ColorizeOptions
+from pix2color.inference.plan import JobOptions, PlannedPhoto, comparison_path, plan
 from pix2color.progress import say, track
 
-_GAP = 16
-_SECONDS_BETWEEN_LOOKS = 2.0
+_SECONDS_BETWEEN_PASSES = 2.0
 _EXIT_SOME_FAILED = 3
 
-COLOURED, DONE, HAS_COLOUR, KEPT, FAILED = "coloured", "done", "has colour", "kept", "failed"
-_REST = {
+# The values are part of the command's JSON.
+COLORED, DONE, HAS_COLOR, KEPT, FAILED = "coloured", "done", "has colour", "kept", "failed"
+_IN_SUMMARY = {
     DONE: "done before",
-    HAS_COLOUR: "left alone (they have colour)",
+    HAS_COLOR: "left alone (they have colour)",
     KEPT: "left alone (another file is in their place)",
 }
 
 
 @dataclass
-class Outcome:
-    """One photo's fate.
+class PhotoResult:
+    """The result of one photo of a job.
 
     Attributes:
         input: the photo.
@@ -44,7 +43,7 @@ class Outcome:
         status: ``coloured``; ``done`` before; ``has colour`` and was left alone; ``kept``: the
             output is a file that was not written by this job; ``failed``.
         reason: why it was not coloured.
-        notes: what to know about the reading.
+        notes: what a person should know about the reading.
         original: the photo as it was, if it was replaced.
     """
 
@@ -56,195 +55,200 @@ class Outcome:
     original: Path | None = None
 
     def as_dict(self) -> dict[str, Any]:
+        """Return all attributes as values for JSON."""
         places = {"input": self.input, "output": self.output, "original": self.original}
         return asdict(self) | {key: path and str(path) for key, path in places.items()}
 
 
-def exit_code(outcomes: list[Outcome]) -> int:
-    """What a command that colours photos exits with: 0 none failed, 3 some did, 1 all."""
-    failed = sum(outcome.status == FAILED for outcome in outcomes)
+def exit_code(results: list[PhotoResult]) -> int:
+    """Return the exit code of a command that colours photos: 0 none failed, 3 some did, 1 all."""
+    failed = sum(result.status == FAILED for result in results)
     if not failed:
         return 0
-    return _EXIT_SOME_FAILED if failed < len(outcomes) else ImageError.exit_code
+    return _EXIT_SOME_FAILED if failed < len(results) else ImageError.exit_code
 
 
-class _SettledEarly(Exception):  # noqa: N818 - no error
-    """A photo's fate is known before the network saw it."""
+class _NotNeededError(Exception):
+    """Ends a photo's way before the network has seen it, with its result."""
 
-    def __init__(self, outcome: Outcome) -> None:
-        self.outcome = outcome
+    def __init__(self, result: PhotoResult) -> None:
+        self.result = result
 
 
-class Job:
-    """Colours photos as ordered; each is done once, and whole or not at all.
+class FolderJob:
+    """Colours many photos; each is done once, and whole or not at all.
 
     Args:
         colorizer: the model.
-        order: what to do.
+        job: the photos, and where they go.
+        options: how each is coloured.
         process: this process among ``processes`` that share the photos.
+
+    Raises:
+        MissingPathError, ImageError, UsageError: the photo in ``options.like`` cannot be used.
     """
 
     def __init__(
-        self, colorizer: Colorizer, order: Order, *, process: int = 0, processes: int = 1
+        self,
+        colorizer: Colorizer,
+        job: JobOptions,
+        options: ColorizeOptions,
+        *,
+        process: int = 0,
+        processes: int = 1,
     ) -> None:
-        self.colorizer, self.order = colorizer, order
+        self.colorizer, self.job, self.options = colorizer, job, with_statistics(options)
         self.process, self.processes = process, processes
-        self.manifest = Manifest(order.folder, process)
+        self.manifest = Manifest(job.folder, process)
         self._settings = self._hash_settings()
 
-    def run(self) -> Iterator[Outcome]:
-        """One pass over all photos: the outcome of each, as it gets done.
+    def run(self) -> Iterator[PhotoResult]:
+        """Colour all photos in one pass; yields the result of each, as it gets done.
 
         Raises:
             MissingPathError, DataError, UsageError: see ``plan``.
         """
-        tasks = plan(self.order, self.manifest)[self.process :: self.processes]
-        yield from self._colorize(tasks)
+        yield from self._colorize(self._plan())
 
-    def watch(self) -> Iterator[Outcome]:
-        """Passes over whatever is new, for ever."""
+    def watch(self) -> Iterator[PhotoResult]:
+        """Colour whatever is new, pass after pass, for ever."""
         settled: dict[Path, tuple[int, int]] = {}
         before: dict[Path, tuple[int, int]] = {}
         while True:
             try:
-                tasks = plan(self.order, self.manifest)[self.process :: self.processes]
+                photos = self._plan()
             except DataError:  # nothing there yet
-                tasks = []
-            now = {task.input: state for task in tasks if (state := _state(task.input))}
-            # A file that still grows is left for the next look.
+                photos = []
+            now = {photo.input: state for photo in photos if (state := _state(photo.input))}
+            # A file that still grows is left for the next pass.
             new = [
-                task
-                for task in tasks
-                if task.input in now
-                and now[task.input] == before.get(task.input)
-                and now[task.input] != settled.get(task.input)
+                photo
+                for photo in photos
+                if photo.input in now
+                and now[photo.input] == before.get(photo.input)
+                and now[photo.input] != settled.get(photo.input)
             ]
             if new:
                 yield from self._colorize(new)
                 # In place, a photo has changed by being coloured.
-                settled |= {task.input: state for task in new if (state := _state(task.input))}
+                settled |= {photo.input: state for photo in new if (state := _state(photo.input))}
             before = now
-            time.sleep(_SECONDS_BETWEEN_LOOKS)
+            time.sleep(_SECONDS_BETWEEN_PASSES)
 
-    def told(self, outcomes: list[Outcome]) -> str:
-        """A line that sums up."""
-        counts = Counter(outcome.status for outcome in outcomes)
-        told = f"{counts[COLOURED]} photos coloured, {counts[FAILED]} failed"
-        for status, text in _REST.items():
-            told += f", {counts[status]} {text}" if counts[status] else ""
-        return f"{told}: {self.order.out or 'in place'}"
+    def summary(self, results: list[PhotoResult]) -> str:
+        """Return one line that says how many photos had which result."""
+        counts = Counter(result.status for result in results)
+        text = f"{counts[COLORED]} photos coloured, {counts[FAILED]} failed"
+        for status, words in _IN_SUMMARY.items():
+            text += f", {counts[status]} {words}" if counts[status] else ""
+        return f"{text}: {self.job.out or 'in place'}"
 
-    def pairs(self, outcomes: list[Outcome]) -> Iterator[tuple[str, Path, Path]]:
-        """Name, photo and colour version of all that is coloured, by name, for a gallery."""
-        for outcome in sorted(outcomes, key=lambda outcome: outcome.input):
-            if outcome.output is not None:
-                name = (
-                    outcome.output.relative_to(self.order.out) if self.order.out else outcome.input
-                )
-                yield str(name), outcome.original or outcome.input, outcome.output
+    def gallery_entries(self, results: list[PhotoResult]) -> Iterator[tuple[str, Path, Path]]:
+        """Yield name, photo and colour version of all that is coloured, sorted by photo."""
+        for result in sorted(results, key=lambda result: result.input):
+            if result.output is not None:
+                out = self.job.out
+                name = result.output.relative_to(out) if out else result.input
+                yield str(name), result.original or result.input, result.output
 
-    def _colorize(self, tasks: list[Task]) -> Iterator[Outcome]:
-        for folder in {task.output.parent for task in tasks} | {self.order.folder}:
+    def _plan(self) -> list[PlannedPhoto]:
+        return plan(self.job, self.manifest)[self.process :: self.processes]
+
+    def _colorize(self, photos: list[PlannedPhoto]) -> Iterator[PhotoResult]:
+        for folder in {photo.output.parent for photo in photos} | {self.job.folder}:
             remove_stale(folder)
-        order = self.order
-        pipeline = self.colorizer.pipeline(self._load, self._finish, order.look, order.workers)
+        pipeline = self.colorizer.pipeline(self._load, self._finish, self.options, self.job.workers)
         failed = 0
-        with track("colorize", len(tasks), "photos") as progress:
-            for count, (task, result) in enumerate(pipeline.run(tasks), start=1):
-                outcome = _outcome(task, result)
-                failed += outcome.status == FAILED
-                if outcome.reason and outcome.status != DONE:
-                    say(f"{outcome.status}: {outcome.reason}")
-                for note in outcome.notes:
-                    say(f"note: {outcome.input}: {note}")
+        with track("colorize", len(photos), "photos") as progress:
+            for count, (photo, outcome) in enumerate(pipeline.run(photos), start=1):
+                result = _as_result(photo, outcome)
+                failed += result.status == FAILED
+                if result.reason and result.status != DONE:
+                    say(f"{result.status}: {result.reason}")
+                for note in result.notes:
+                    say(f"note: {result.input}: {note}")
                 progress(count, f"{failed} failed" if failed else "")
-                yield outcome
+                yield result
 
-    def _load(self, task: Task) -> Prepared:
-        try:
-            data = task.input.read_bytes()
-        except OSError as error:
-            raise ImageError(f"{task.input}: cannot be read ({error.strerror})") from error
-        task.digest = hash_bytes(data)
-        if not self.order.overwrite:
-            self._check_done(task)
-        photo = read_gray_photo(task.input, data)
-        if photo.has_colour and not self.order.force:
-            reason = f"{task.input}: has colour already and was left alone; --force colours it"
-            raise _SettledEarly(Outcome(task.input, None, HAS_COLOUR, reason))
-        if self.order.backup is not None:
-            task.original = data
-        return self.colorizer.prepare(photo)
+    def _load(self, photo: PlannedPhoto) -> PreparedPhoto:
+        data = read_file(photo.input)
+        photo.digest = hash_bytes(data)
+        if not self.job.overwrite:
+            self._check_done(photo)
+        prepared = self.colorizer.read(photo.input, data, self.options)
+        if self.job.backup is not None:
+            photo.original = data
+        return prepared
 
-    def _check_done(self, task: Task) -> None:
-        if self.order.backup is not None:
-            done = self.manifest.written(str(task.name), task.output) is not None
+    def _finish(self, photo: PlannedPhoto, prepared: PreparedPhoto, maps: Tensor) -> PhotoResult:
+        colored = self.colorizer.finish(prepared, maps)
+        data = colored.encode(photo.output, self.options)
+        if self.job.compare:
+            path = comparison_path(photo.output)
+            name = str(photo.name.with_name(path.name))
+            if not self.job.overwrite:
+                self._own_record(path, name, photo)
+            self._write(path, name, colored.encode_comparison(path, self.options), photo)
+        if self.job.backup is not None:
+            _back_up(self.job.backup / photo.name, photo.original)
+        self._write(photo.output, str(photo.name), data, photo)
+        return self._result(photo, COLORED, notes=prepared.photo.notes)
+
+    def _check_done(self, photo: PlannedPhoto) -> None:
+        if self.job.backup is not None:
+            done = self.manifest.written(str(photo.name), photo.output) is not None
         else:
-            record = self._ours(task.output, str(task.name), task)
-            asked = (task.digest, self._settings)
-            done = record is not None and (record.input, record.settings) == asked
+            record = self._own_record(photo.output, str(photo.name), photo)
+            wanted = (photo.digest, self._settings)
+            done = record is not None and (record.input, record.settings) == wanted
         if done:
-            raise _SettledEarly(self._made(task, DONE, reason="coloured before"))
+            raise _NotNeededError(self._result(photo, DONE, reason="coloured before"))
 
-    def _made(self, task: Task, status: str, **details: Any) -> Outcome:
-        original = self.order.backup and self.order.backup / task.name
-        return Outcome(task.input, task.output, status, original=original, **details)
-
-    def _ours(self, path: Path, name: str, task: Task) -> Record | None:
-        """The record of an output that is there; a file of somebody else's is not touched."""
+    def _own_record(self, path: Path, name: str, photo: PlannedPhoto) -> Record | None:
+        """Return the record of an output that is there; a file of somebody else's is kept."""
         record = self.manifest.written(name, path)
         if record is None and path.exists():
             reason = f"{path}: is there already, not as this job wrote it; --overwrite replaces it"
-            raise _SettledEarly(Outcome(task.input, None, KEPT, reason))
+            raise _NotNeededError(PhotoResult(photo.input, None, KEPT, reason))
         return record
 
-    def _finish(self, task: Task, prepared: Prepared, maps: Tensor) -> Outcome:
-        order, photo = self.order, prepared.photo
-        planes = self.colorizer.finish(prepared, maps)
-        metadata = None if order.strip_metadata else photo.metadata.marked()
-        data = encode_planes(
-            task.output, planes, alpha=photo.alpha, metadata=metadata, quality=order.quality
-        )
-        if order.compare:
-            path = compare_path(task.output)
-            name = str(task.name.with_name(path.name))
-            if not order.overwrite:
-                self._ours(path, name, task)
-            pair = encode_planes(path, before_and_after(photo.gray, planes), quality=order.quality)
-            self._write(path, name, pair, task)
-        if order.backup is not None:
-            _back_up(order.backup / task.name, task.original)
-        self._write(task.output, str(task.name), data, task)
-        return self._made(task, COLOURED, notes=photo.notes)
+    def _result(self, photo: PlannedPhoto, status: str, **details: Any) -> PhotoResult:
+        original = self.job.backup and self.job.backup / photo.name
+        return PhotoResult(photo.input, photo.output, status, original=original, **details)
 
-    def _write(self, path: Path, name: str, data: bytes, task: Task) -> None:
-        record = Record(name, task.digest, self._settings, hash_bytes(data))
+    def _write(self, path: Path, name: str, data: bytes, photo: PlannedPhoto) -> None:
+        record = Record(name, photo.digest, self._settings, hash_bytes(data))
         write_bytes(path, data, before_rename=lambda: self.manifest.add(record))
 
     def _hash_settings(self) -> str:
-        colorizer, order = self.colorizer, self.order
-        settings = (
-            colorizer.info.sha256,
-            colorizer.render_size,
-            colorizer.tta,
-            order.look,
-            order.quality,
-            order.strip_metadata,
-            order.compare,
-        )
-        return hash_bytes(repr(settings).encode())
+        """Hash all that changes an output.
+
+        The text is that of the first version, or all that it has coloured would be done again.
+        """
+        options, like = self.options, self.options.like
+        if isinstance(like, ChromaStatistics):
+            like = f"Mood(mean={like.mean!r}, covariance={like.covariance!r})"
+        look = f"Look(like={like}, saturation={options.saturation!r}, "
+        look += f"temperature={options.temperature!r})"
+        model = f"{self.colorizer.info.sha256!r}, {self.colorizer.render_size(options)}"
+        written = f"{options.quality}, {not options.keep_metadata}, {self.job.compare}"
+        return hash_bytes(f"({model}, {options.tta}, {look}, {written})".encode())
 
 
-def _outcome(task: Task, result: Outcome | Exception) -> Outcome:
-    if isinstance(result, Outcome):
-        return result
-    if isinstance(result, _SettledEarly):
-        return result.outcome
-    reason = str(result).splitlines()[0] if str(result) else type(result).__name__
-    if not isinstance(result, ImageError):
-        kind = "" if isinstance(result, Pix2colorError) else f"{type(result).__name__}: "
-        reason = f"{task.input}: not coloured ({kind}{reason})"
-    return Outcome(task.input, None, FAILED, reason)
+def _as_result(photo: PlannedPhoto, outcome: PhotoResult | Exception) -> PhotoResult:
+    if isinstance(outcome, PhotoResult):
+        return outcome
+    if isinstance(outcome, _NotNeededError):
+        return outcome.result
+    if isinstance(outcome, HasColorError):
+        return PhotoResult(photo.input, None, HAS_COLOR, str(outcome))
+    reason = str(outcome).splitlines()[0] if str(outcome) else type(outcome).__name__
+    if isinstance(outcome, StorageError):
+        reason += "; make room there, or choose another folder"
+    if not isinstance(outcome, ImageError):
+        kind = "" if isinstance(outcome, Pix2colorError) else f"{type(outcome).__name__}: "
+        reason = f"{photo.input}: not coloured ({kind}{reason})"
+    return PhotoResult(photo.input, None, FAILED, reason)
 
 
 def _state(path: Path) -> tuple[int, int] | None:
@@ -260,15 +264,3 @@ def _back_up(path: Path, original: bytes) -> None:
         write_bytes(path, original)
     elif path.read_bytes() != original:
         raise ImageError(f"{path}: another photo is there; choose another --backup")
-
-
-def before_and_after(gray: np.ndarray, planes: Planes) -> Planes:
-    """The photo and its colour version side by side, with white between."""
-    height, width = gray.shape
-    white = np.full((height, _GAP + width % 2), 255, np.uint8)
-    neutral = np.full((len(planes.cb), (width + white.shape[1]) // 2), 128, np.uint8)
-    return Planes(
-        np.concatenate([gray, white, planes.y], axis=1),
-        np.concatenate([neutral, planes.cb], axis=1),
-        np.concatenate([neutral, planes.cr], axis=1),
-    )

@@ -1,4 +1,4 @@
-"""What a folder job has done, so that it is never done twice and nothing foreign is replaced."""
+"""The record of a folder job's outputs: none is made twice, and nothing foreign is replaced."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Record:
 
 
 class Manifest:
-    """Records of all processes that have worked on a folder, in ``.pix2color/done-*.jsonl``.
+    """Holds the records of all processes that share a folder, in ``.pix2color/done-*.jsonl``.
 
     A record is written just before its output gets its name: after a kill, an output is either
     recorded, or not there, or there as it was before.
@@ -46,7 +46,7 @@ class Manifest:
                 self._records.setdefault(record.name, set()).add(record)
 
     def written(self, name: str, path: Path) -> Record | None:
-        """The record of the file at ``path``, if it is still as this job wrote it."""
+        """Return the record of the file at ``path``, if it is still as this job wrote it."""
         records = self._records.get(name)
         if not records or not path.is_file():
             return None

@@ -1,30 +1,100 @@
-"""What predicts colours: a network that torch or onnxruntime runs."""
+"""Networks that predict colour, run by torch or onnxruntime behind one protocol."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from pix2color.errors import UsageError
+from pix2color.inference.options import BACKENDS
 from pix2color.models.base import Generator
+from pix2color.models.model_file import ModelInfo, load_model
 from pix2color.models.precision import computes_in_bf16
+from pix2color.processes import local_rank
 
-Network = Callable[[Tensor], Tensor]
-"""Predicts ab (N, 2, H, W) from L (N, 1, H, W), both float32 on the CPU."""
 
-DEFAULT_MODEL = Path(__file__).parents[1] / "default.safetensors"
+class Network(Protocol):
+    """A function from L (N, 1, H, W) to ab (N, 2, H, W), both float32 on the CPU."""
+
+    def __call__(self, L: Tensor, /) -> Tensor: ...
+
+
+def load_network(path: Path, device: str, backend: str) -> tuple[Network, ModelInfo, str]:
+    """Load a network that is ready to run.
+
+    Args:
+        path: of a run folder or a model file.
+        device: ``auto`` (the best at hand), ``cpu``, ``cuda``, ``cuda:1``, ``mps``, …
+        backend: one of ``BACKENDS``; ``onnx`` runs on the CPU whatever the device.
+
+    Returns:
+        the network, the header of its model file, and the device that it runs on.
+
+    Raises:
+        MissingPathError: nothing is there.
+        ModelError: it is no model of ours, or damaged.
+        UsageError: the device is not there, or the backend unknown.
+        MissingExtraError: onnxruntime is not installed.
+    """
+    if backend not in BACKENDS:
+        raise UsageError(f"backend {backend!r} is unknown; there are {' and '.join(BACKENDS)}")
+    if backend == "onnx":
+        from pix2color.models.onnx_graph import load_onnx
+
+        return *load_onnx(path), "cpu"
+    device = choose_device(device)
+    generator, info = load_model(path)
+    return torch_network(generator, device), info, device
 
 
 def torch_network(generator: Generator, device: str) -> Network:
-    """A generator as a function, in bf16 where the hardware computes in it."""
+    """Return a generator as a function, computing in bf16 where the hardware does."""
     half = computes_in_bf16(torch.device(device).type)
     dtype = torch.bfloat16 if half else torch.float32
     generator = generator.eval().to(device, dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def network(L: Tensor) -> Tensor:
+    def network(L: Tensor, /) -> Tensor:
         L = L.to(device, dtype, memory_format=torch.channels_last)
         return generator(L).float().cpu()
 
     return network
+
+
+def choose_device(name: str) -> str:
+    """Return torch's name of a device that is there; ``auto`` takes the best one.
+
+    Raises:
+        UsageError: the device is not there.
+    """
+    if name == "auto":
+        found = torch.accelerator.current_accelerator(check_available=True)
+        if found is None:
+            return "cpu"
+        # Where torchrun has started several processes, each takes a device of its own.
+        return f"{found.type}:{local_rank() % torch.accelerator.device_count()}"
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise UsageError(f"device {name}: not here ({str(error).splitlines()[0]})") from error
+    return name
+
+
+def use_one_thread() -> None:
+    """Let the network compute alone in this thread.
+
+    On a CPU, threads that each serve one photo get more done than threads that share one.
+    """
+    torch.set_num_threads(1)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Return whether an error of a network means that the memory did not suffice."""
+    text = str(error)
+    return (
+        isinstance(error, (MemoryError, torch.OutOfMemoryError))
+        or "out of memory" in text
+        or "allocate memory" in text  # torch's words for it on a CPU
+    )

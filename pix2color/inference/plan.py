@@ -1,23 +1,20 @@
-"""Which photos a job colours, and where each goes."""
+"""Planning of a folder job: the photos that it colours, and where each goes."""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from pix2color.errors import MissingPathError, UsageError
-from pix2color.imaging.io import DEFAULT_QUALITY, find_photos
-from pix2color.inference.adjust import Look
+from pix2color.imaging.io import find_photos, output_path
 from pix2color.inference.manifest import Manifest
 
-# GIF has too few colours for a photo; its colour version becomes a PNG.
-OTHER_ENDINGS = {".gif": ".png"}
-_COMPARE = ".compare.jpg"
+_COMPARISON = ".compare.jpg"
 
 
 @dataclass
-class Task:
+class PlannedPhoto:
     """One photo to colour.
 
     Attributes:
@@ -36,8 +33,8 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Order:
-    """What a job is to do.
+class JobOptions:
+    """Options of a folder job beside those of colouring a photo.
 
     Attributes:
         paths: photos, and folders of them.
@@ -45,10 +42,6 @@ class Order:
         backup: replace the photos themselves, after copying them to this folder.
         suffix: put behind the names of outputs.
         ending: of outputs, such as ``.png``; by default the photo's own.
-        look: what to do to the colours.
-        quality: of JPEG, WebP and AVIF, 1 to 100.
-        strip_metadata: carry nothing over but pixels.
-        force: colour photos that have colour, too.
         overwrite: do again what is done, and replace files that this job has not written.
         compare: write before | after beside each output.
         workers: threads; by default one for each core.
@@ -59,24 +52,20 @@ class Order:
     backup: Path | None = None
     suffix: str = ""
     ending: str | None = None
-    look: Look = field(default_factory=Look)
-    quality: int = DEFAULT_QUALITY
-    strip_metadata: bool = False
-    force: bool = False
     overwrite: bool = False
     compare: bool = False
     workers: int | None = None
 
     @property
     def folder(self) -> Path:
-        """Of the job: where its manifest is."""
+        """The folder of the job, where its manifest is."""
         folder = self.backup or self.out
         assert folder is not None
         return folder
 
 
-def plan(order: Order, manifest: Manifest) -> list[Task]:
-    """Every photo named or below a folder named, and where its colour version goes.
+def plan(job: JobOptions, manifest: Manifest) -> list[PlannedPhoto]:
+    """Return every photo named or below a folder named, and where its colour version goes.
 
     Outputs of this job that lie among the photos are no photos to colour.
 
@@ -85,39 +74,44 @@ def plan(order: Order, manifest: Manifest) -> list[Task]:
         DataError: there is no photo.
         UsageError: an output would overwrite an input or another output.
     """
-    tasks = []
-    for path in order.paths:
+    photos = []
+    for path in job.paths:
         if path.is_dir():
             found = find_photos(path)
-            tasks += [_task(order, photo, photo.relative_to(path)) for photo in found]
+            photos += [_planned(job, photo, photo.relative_to(path)) for photo in found]
         elif path.exists():
-            tasks.append(_task(order, path, Path(path.name)))
+            photos.append(_planned(job, path, Path(path.name)))
         else:
             raise MissingPathError(f"{path}: no such file or folder")
-    if order.backup is None:
-        tasks = [task for task in tasks if not _is_output(task.input, order.folder, manifest)]
-    tasks = list({(task.input, task.output): task for task in tasks}.values())  # named twice
-    _part_namesakes(tasks)
-    _check_collisions(order, tasks)
-    return tasks
+    if job.backup is None:
+        photos = [photo for photo in photos if not _is_output(photo.input, job.folder, manifest)]
+    photos = list({(photo.input, photo.output): photo for photo in photos}.values())  # named twice
+    _separate_namesakes(photos)
+    _check_collisions(job, photos)
+    return photos
 
 
-def _part_namesakes(tasks: list[Task]) -> None:
-    """``a.gif`` beside ``a.png`` becomes ``a.gif.png``: the photo of that name keeps it."""
-    outputs = Counter(task.output for task in tasks)
-    for task in tasks:
-        own, ending = task.input.suffix, task.output.suffix
-        if outputs[task.output] > 1 and own.lower() != ending.lower():
-            task.name = task.name.with_name(f"{task.name.stem}{own}{ending}")
-            task.output = task.output.with_name(task.name.name)
+def comparison_path(output: Path) -> Path:
+    """Return where before | after goes."""
+    return output.with_name(output.stem + _COMPARISON)
 
 
-def _task(order: Order, photo: Path, name: Path) -> Task:
-    if order.out is None:
-        return Task(photo, photo, name)
-    ending = order.ending or OTHER_ENDINGS.get(name.suffix.lower(), name.suffix)
-    name = name.with_name(name.stem + order.suffix + ending)
-    return Task(photo, order.out / name, name)
+def _separate_namesakes(photos: list[PlannedPhoto]) -> None:
+    """Let ``a.gif`` beside ``a.png`` become ``a.gif.png``: the photo of that name keeps it."""
+    outputs = Counter(photo.output for photo in photos)
+    for photo in photos:
+        own, ending = photo.input.suffix, photo.output.suffix
+        if outputs[photo.output] > 1 and own.lower() != ending.lower():
+            photo.name = photo.name.with_name(f"{photo.name.stem}{own}{ending}")
+            photo.output = photo.output.with_name(photo.name.name)
+
+
+def _planned(job: JobOptions, photo: Path, name: Path) -> PlannedPhoto:
+    if job.out is None:
+        return PlannedPhoto(photo, photo, name)
+    ending = job.ending or output_path(name).suffix
+    name = name.with_name(name.stem + job.suffix + ending)
+    return PlannedPhoto(photo, job.out / name, name)
 
 
 def _is_output(photo: Path, folder: Path, manifest: Manifest) -> bool:
@@ -128,23 +122,18 @@ def _is_output(photo: Path, folder: Path, manifest: Manifest) -> bool:
     return manifest.written(str(name), photo) is not None
 
 
-def _check_collisions(order: Order, tasks: list[Task]) -> None:
-    inputs = {task.input.resolve() for task in tasks}
+def _check_collisions(job: JobOptions, photos: list[PlannedPhoto]) -> None:
+    inputs = {photo.input.resolve() for photo in photos}
     taken: dict[Path, Path] = {}
-    for task in tasks:
-        targets = [task.output] if order.out else [order.folder / task.name]
-        if order.compare:
-            targets.append(compare_path(task.output))
+    for photo in photos:
+        targets = [photo.output] if job.out else [job.folder / photo.name]
+        if job.compare:
+            targets.append(comparison_path(photo.output))
         for target in targets:
             place = target.resolve()
             if place in inputs:
                 raise UsageError(f"{target}: would overwrite a photo; choose another --out")
-            if taken.setdefault(place, task.input) != task.input:
+            if taken.setdefault(place, photo.input) != photo.input:
                 raise UsageError(
-                    f"{taken[place]} and {task.input} would both become {target}; run them apart"
+                    f"{taken[place]} and {photo.input} would both become {target}; run them apart"
                 )
-
-
-def compare_path(output: Path) -> Path:
-    """Where before | after goes."""
-    return output.with_name(output.stem + _COMPARE)

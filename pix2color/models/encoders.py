@@ -1,4 +1,4 @@
-"""The ResNet18 encoder for one-channel input, and where its weights come from."""
+"""The ResNet18 encoder for one-channel input, and the sources of its weights."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from torchvision.models import ResNet, ResNet18_Weights
 
 
 def resnet18_gray(weights: str) -> ResNet:
-    """``resnet18`` whose first convolution reads one channel."""
+    """Return a ResNet18 whose first convolution reads one channel."""
     return resnet18(weights, channels=1)
 
 
 def resnet18(weights: str, *, channels: int) -> ResNet:
-    """torchvision's ResNet18 for one channel or three.
+    """Return torchvision's ResNet18 for one channel or three.
 
     For one, RGB weights of the stem are summed over the channels: on a gray picture that gives
     what the RGB network gives for the same picture in three equal channels.

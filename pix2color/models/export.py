@@ -1,4 +1,4 @@
-"""Model files for the world outside, and what is known of a model file."""
+"""Export and description of model files."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def export_safetensors(model: Path, out: Path, card: Path | None = None) -> None
 
 
 def _to_pass_on(model: Path) -> tuple[Generator, ModelInfo]:
-    """A model whose recipe has the names of files and folders, but not where they were."""
+    """Load a model, and keep of its recipe's files and folders the names, not the places."""
     generator, info = load_model(model)
     info.recipe = _names_for_places(info.recipe)
     return generator, info
@@ -74,7 +74,7 @@ def _check_name(out: Path, suffix: str) -> None:
 
 
 def describe(path: Path) -> dict[str, Any]:
-    """What a model file says of itself, once it was found whole.
+    """Return what a model file says of itself, once it was found whole.
 
     Raises:
         MissingPathError, ModelError: it cannot be used.
@@ -98,7 +98,7 @@ def _about(path: Path, info: ModelInfo) -> dict[str, Any]:
 
 
 def as_text(about: dict[str, Any]) -> str:
-    """The same for people to read; the recipe is left to JSON."""
+    """Return a description for people to read; the recipe is left to JSON."""
     lines = {
         "file": f"{about['file']} ({about['bytes'] / 1e6:.1f} MB, {about['format']})",
         "architecture": about["architecture"],

@@ -1,4 +1,4 @@
-"""What a network that was trained to see makes of colours."""
+"""Distances between colours by a network that was trained to see."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet
 
 
 def normalize_for_imagenet(rgb: Tensor) -> Tensor:
-    """RGB in [0, 1], (N, 3, H, W), as networks trained on ImageNet expect it."""
+    """Normalize RGB in [0, 1], (N, 3, H, W), as networks trained on ImageNet expect it."""
     mean, deviation = rgb.new_tensor([_MEAN, _DEVIATION]).view(2, 1, 3, 1, 1)
     return (rgb - mean) / deviation
 
@@ -39,7 +39,7 @@ class FeatureDistance(nn.Module):
         self.eval().requires_grad_(False)
 
     def forward(self, L: Tensor, prediction: Tensor, truth: Tensor) -> Tensor:
-        """Of ab (N, 2, H, W) to another, for L (N, 1, H, W); scalar."""
+        """Return the distance, scalar, of a predicted ab (N, 2, H, W) to the true one."""
         with torch.no_grad():
             wanted = self._features(L, truth)
         pairs = zip(self._features(L, prediction), wanted, strict=True)

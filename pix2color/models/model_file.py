@@ -84,7 +84,7 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, st
 
 
 def load_model(run_or_file: Path) -> tuple[Generator, ModelInfo]:
-    """The generator of a run folder or model file, in eval mode, on the CPU, and its header.
+    """Load the generator of a run folder or model file, in eval mode, on the CPU, and its header.
 
     Raises:
         MissingPathError: nothing is there.
@@ -114,7 +114,7 @@ def load_model(run_or_file: Path) -> tuple[Generator, ModelInfo]:
 
 
 def locate_model(run_or_file: Path) -> Path:
-    """The model file that is meant.
+    """Return the path of a model file, given it or its run folder.
 
     Raises:
         MissingPathError: nothing is there.
@@ -131,7 +131,7 @@ def locate_model(run_or_file: Path) -> Path:
 
 
 def model_hash(run_or_file: Path) -> str:
-    """16 digits that tell a model file from others.
+    """Return 16 digits that tell a model file from others.
 
     Raises:
         MissingPathError: nothing is there.
@@ -148,7 +148,7 @@ def _digest(tensors: dict[str, Tensor]) -> str:
 
 
 def _what_it_is(path: Path) -> str:
-    """Why a file is no model, for the person who thought it was one."""
+    """Return why a file is no model, for the person who thought it was one."""
     with path.open("rb") as file:
         start = file.read(64).lstrip().lower()
     if start.startswith((b"<!doctype", b"<html", b"<?xml", b"<head")):

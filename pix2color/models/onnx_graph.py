@@ -75,7 +75,7 @@ def save_onnx(path: Path, generator: Generator, info: ModelInfo) -> None:
 
 
 def read_onnx(path: Path) -> tuple[bytes, ModelInfo]:
-    """The checked bytes of an ONNX file of ours, and its header.
+    """Read an ONNX file of ours: its checked bytes, and its header.
 
     Raises:
         MissingPathError: nothing is there.
@@ -102,7 +102,7 @@ def read_onnx(path: Path) -> tuple[bytes, ModelInfo]:
 
 
 def load_onnx(path: Path) -> tuple[Callable[[Tensor], Tensor], ModelInfo]:
-    """The network of an ONNX file as a function on L, on the CPU, and its header.
+    """Load an ONNX file: its network as a function on L, on the CPU, and its header.
 
     Raises:
         MissingPathError, ModelError, MissingExtraError: see ``read_onnx``.

@@ -7,9 +7,9 @@ from torch import Tensor
 
 
 def padded(L: Tensor, multiple: int) -> Tensor:
-    """``L`` (N, C, H, W) with its right and bottom edge repeated up to a multiple of both sides.
+    """Pad ``L`` (N, C, H, W) to multiples of both sides by repeating its right and bottom edge.
 
-    What a network makes of it is cropped to ``[:, :, :H, :W]``.
+    The network's answer is cropped to ``[:, :, :H, :W]``.
     """
     height, width = L.shape[2:]
     return F.pad(L, (0, -width % multiple, 0, -height % multiple), mode="replicate")

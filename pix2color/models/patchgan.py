@@ -1,4 +1,4 @@
-"""The discriminator: does a patch's colour look real for its luminance?"""
+"""The PatchGAN discriminator, which judges whether patches' colours are real."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class PatchGAN(nn.Sequential):
         return super().forward(x)
 
     def features(self, x: Tensor) -> list[Tensor]:
-        """What each layer but the last makes of (N, 3, H, W), and at the end the logits."""
+        """Return the activations of all layers but the last for (N, 3, H, W), then the logits."""
         found = []
         for layer in self:
             x = layer(x)

@@ -1,4 +1,4 @@
-"""Where bf16 pays."""
+"""The choice between bf16 and float32."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 
 
 def computes_in_bf16(device: str) -> bool:
-    """Whether bf16 is computed, not imitated, which would be slower than float32.
+    """Return whether bf16 is computed, not imitated, which would be slower than float32.
 
     Args:
         device: ``cpu``, ``cuda`` or another type that torch knows.

@@ -42,7 +42,7 @@ DISCRIMINATORS: dict[str, Callable[..., nn.Module]] = {
 def build_generator(
     name: str, options: dict[str, Any] | None = None, *, encoder_weights: str = "none"
 ) -> Generator:
-    """A generator by name.
+    """Build a generator by name.
 
     Args:
         name: a key of ``GENERATORS``.
@@ -62,7 +62,7 @@ def build_generator(
 
 
 def check_encoder(name: str) -> None:
-    """Whether the generator of that name has an encoder to load weights into.
+    """Check that the generator of that name has an encoder to load weights into.
 
     Raises:
         ConfigError: it has none.
@@ -74,7 +74,7 @@ def check_encoder(name: str) -> None:
 
 
 def build_discriminator(name: str, options: dict[str, Any] | None = None) -> nn.Module:
-    """A discriminator by name: (N, 3, H, W), L beside ab, to logits (N, 1, h, w).
+    """Build a discriminator by name: (N, 3, H, W), L beside ab, to logits (N, 1, h, w).
 
     Raises:
         ConfigError: name or option is unknown.

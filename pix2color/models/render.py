@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def render(predict: Callable[[Tensor], Tensor], L: Tensor, short_side: int) -> Tensor:
-    """ab (N, 2, H, W) for ``L`` (N, 1, H, W), predicted on L reduced to ``short_side`` pixels.
+    """Predict ab (N, 2, H, W) for ``L`` (N, 1, H, W) on L reduced to ``short_side`` pixels.
 
     A network knows things by the size at which it was trained on them: shown a larger picture,
     it takes a face for a wall. Colour is coarse, so little is lost by enlarging its answer.

@@ -11,7 +11,7 @@ from pix2color.errors import ModelError
 
 
 def load_tensors(path: Path) -> Any:
-    """What a file written by ``torch.save`` holds: tensors and plain values, on the CPU.
+    """Load a file written by ``torch.save``: tensors and plain values, on the CPU.
 
     Raises:
         ModelError: it holds anything else, or is damaged.

@@ -1,4 +1,4 @@
-"""Which folder a gray photo is from: labels that travel with the pixels, and the task.
+"""Classification of gray photos by the folder that they are from.
 
 A task report proposed to pretrain a colourizer's encoder so, for it to keep "the average mood or
 temperature" of a kind of picture; Iizuka et al. 2016 (doi:10.1145/2897824.2925974) learn class
@@ -18,10 +18,10 @@ from torch.optim import Optimizer
 
 from pix2color.color.lab import rgb_to_l_ab
 from pix2color.config.schema import DataConfig
-from pix2color.data.batches import Sample, TrainingPhotos
+from pix2color.data.batches import Batch, Sample, TrainingPhotos
 from pix2color.data.sources import Photo
 from pix2color.errors import DataError
-from pix2color.training.tasks import Losses, Phase, Task, Validation
+from pix2color.training.task import Losses, Phase, Task, Validation
 
 _ENCODER = "encoder"
 _VALIDATION_BATCH = 8
@@ -29,28 +29,12 @@ _MOST_CLASSES = 2**16
 
 
 def label(path: Path) -> str:
-    """The name of the folder that holds a photo."""
+    """Return the name of the folder that holds a photo."""
     return path.parent.name
 
 
-def labelled(pixels: Tensor, classes: list[int]) -> Tensor:
-    """uint8 (N, 4, H, W): pixels (N, 3, H, W) and a plane that begins with the class's two bytes.
-
-    So pictures and their labels reach the task as what every batch is, one uint8 tensor.
-    """
-    plane = torch.zeros_like(pixels[:, :1])
-    plane[:, 0, 0, :2] = torch.tensor([divmod(c, 256) for c in classes], dtype=torch.uint8)
-    return torch.cat([pixels, plane], dim=1)
-
-
-def classes_of(pixels: Tensor) -> Tensor:
-    """int64 (N,): the classes that ``labelled`` has written."""
-    high, low = pixels[:, 3, 0, :2].long().unbind(dim=1)
-    return high * 256 + low
-
-
 class LabelledPhotos(TrainingPhotos):
-    """Random squares with the class of the photo that they are of; see ``labelled``.
+    """Random squares, each with the number of its photo's folder as label.
 
     Raises:
         DataError: see ``numbered``.
@@ -63,13 +47,12 @@ class LabelledPhotos(TrainingPhotos):
     def __getitem__(self, place: tuple[int, int, int]) -> Sample:
         sample = super().__getitem__(place)
         if sample.pixels is not None:
-            number = self.classes[label(self.photos[sample.photo].path)]
-            sample.pixels = labelled(sample.pixels[None], [number])[0]
+            sample.label = self.classes[label(self.photos[sample.photo].path)]
         return sample
 
 
 def numbered(photos: list[Photo]) -> dict[str, int]:
-    """Number of each folder that holds photos, in the order of their names.
+    """Return the number of each folder that holds photos, in the order of their names.
 
     Raises:
         DataError: there are too few or too many.
@@ -99,10 +82,11 @@ class ClassificationTask(Task):
         self.modules = {_ENCODER: encoder}
         self.phases = [Phase(_ENCODER, optimizer)]
 
-    def forward(self, pixels: Tensor, learning: set[str]) -> tuple[Tensor, Tensor]:
-        """Logits (N, classes) and classes (N,), from ``labelled`` pixels."""
-        L, _ = rgb_to_l_ab(pixels[:, :3])
-        return self.modules[_ENCODER](L).float(), classes_of(pixels)
+    def forward(self, batch: Batch, learning: set[str]) -> tuple[Tensor, Tensor]:
+        """Return logits (N, classes) and classes (N,) of a batch with labels."""
+        assert batch.labels is not None
+        L, _ = rgb_to_l_ab(batch.pixels)
+        return self.modules[_ENCODER](L).float(), batch.labels
 
     def losses(self, phase: str, state: tuple[Tensor, Tensor]) -> Losses:
         logits, classes = state
@@ -112,11 +96,12 @@ class ClassificationTask(Task):
     def train_mode(self) -> None:
         self.modules[_ENCODER].train()
 
-    def validate(self, predict: Callable[[Tensor], Tensor], pixels: Tensor) -> Validation:
-        """Accuracy and cross entropy; there is no picture to look at."""
-        parts = pixels.split(_VALIDATION_BATCH)
-        logits = torch.cat([predict(rgb_to_l_ab(part[:, :3])[0]) for part in parts])
-        classes = classes_of(pixels)
+    def validate(self, predict: Callable[[Tensor], Tensor], batch: Batch) -> Validation:
+        """Return accuracy and cross entropy; there is no picture to look at."""
+        assert batch.labels is not None
+        chunks = batch.pixels.split(_VALIDATION_BATCH)
+        logits = torch.cat([predict(rgb_to_l_ab(chunk)[0]) for chunk in chunks])
+        classes = batch.labels
         loss = F.cross_entropy(logits, classes).item()
         scores = {"accuracy": _accuracy(logits, classes).item(), "cross_entropy": loss}
         return Validation(scores, np.zeros((3, 0, 0), np.uint8), loss)

@@ -17,12 +17,12 @@ class CollapseWatch:
     Attributes:
         pinned_since: step from which on the discriminator's accuracy has been pinned.
         lowest: ΔE00 of all validations.
-        told: troubles that were told of and are not over.
+        reported: troubles that were reported and are not over.
     """
 
     pinned_since: int | None = None
     lowest: float = math.inf
-    told: list[str] = field(default_factory=list)
+    reported: list[str] = field(default_factory=list)
 
     def curves(self, step: int, means: dict[str, float]) -> list[str]:
         """Warnings from the means of the last steps."""
@@ -42,7 +42,7 @@ class CollapseWatch:
             if strong
             else "it tells nothing apart: raise discriminator_optimizer.lr or critic_warmup_steps"
         )
-        return self._tell(
+        return self._report(
             "pinned",
             pinned,
             f"the discriminator's accuracy has been pinned (real {real:.2f}, fake {fake:.2f}) "
@@ -50,17 +50,19 @@ class CollapseWatch:
         )
 
     def validation(self, scores: dict[str, float]) -> list[str]:
-        """Warnings from a validation."""
+        """Return warnings from a validation; there are none if it does not score colors."""
+        if "colorfulness_ratio" not in scores:
+            return []
         ratio, delta_e = scores["colorfulness_ratio"], scores["delta_e"]
         self.lowest = min(self.lowest, delta_e)
         return [
-            *self._tell(
+            *self._report(
                 "runaway",
                 ratio > _RUNAWAY,
                 f"colours run away (ratio {ratio:.2f} of the truth's): raise reconstruction.l1, "
                 "or lower optimizer.lr",
             ),
-            *self._tell(
+            *self._report(
                 "rise",
                 delta_e > _RISE * self.lowest,
                 f"ΔE00 has risen from {self.lowest:.2f} to {delta_e:.2f}: raise "
@@ -69,11 +71,11 @@ class CollapseWatch:
             ),
         ]
 
-    def _tell(self, trouble: str, present: bool, warning: str) -> list[str]:
-        if present == (trouble in self.told):
+    def _report(self, trouble: str, present: bool, warning: str) -> list[str]:
+        if present == (trouble in self.reported):
             return []
         if present:
-            self.told.append(trouble)
+            self.reported.append(trouble)
             return [warning]
-        self.told.remove(trouble)
+        self.reported.remove(trouble)
         return []

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 
 
+# Not torch.optim.swa_utils.AveragedModel: it copies the weights at its first update, where this one
+# averages from the start, so its averages and its state dict are other ones.
 class ExponentialMovingAverage:
     """Averaged copy of a network's weights, with its buffers carried along.
 

@@ -2,44 +2,43 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import itertools
 import json
 import os
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
-from torch.utils.tensorboard import SummaryWriter
+from torch import nn
 
-from pix2color.config.schema import CLASSIFIED, Recipe
+from pix2color.config.schema import CLASSIFIED, Recipe, ValidationConfig
 from pix2color.data.batches import Batch, EpochOrder
 from pix2color.data.sources import Photo
 from pix2color.errors import MissingPathError, Stopped, UsageError
 from pix2color.models.encoders import resnet18_gray
 from pix2color.models.model_file import write_tensors
-from pix2color.progress import say, track
+from pix2color.processes import world_size
+from pix2color.progress import say
 from pix2color.training.classification import (
     ClassificationTask,
     LabelledPhotos,
-    classes_of,
     label,
-    labelled,
     numbered,
 )
 from pix2color.training.engine import Engine, make_accelerator
+from pix2color.training.optimizers import build_optimizer
+from pix2color.training.recorder import Recorder
 from pix2color.training.setup import (
-    build_optimizer,
     resolve_budget,
     select_photos,
     training_batches,
     validation_squares,
 )
-from pix2color.training.stopping import StopRequest
+from pix2color.training.stopping import StopPolicy
+from pix2color.training.supervision import Supervisor
+from pix2color.training.warmup import shorten_warmups
 
 
 @dataclass(frozen=True)
@@ -56,8 +55,8 @@ class Pretrained:
     accuracy: float | None
     commonest: float | None
 
-    def told(self) -> str:
-        """In one line."""
+    def summary(self) -> str:
+        """Return the result in one line."""
         if self.accuracy is None:
             return f"{len(self.folders)} folders, no validation"
         return (
@@ -89,39 +88,47 @@ def pretrain_encoder(recipe: Recipe, out: Path) -> Pretrained:
     order = EpochOrder(
         len(photos), recipe.data.batch_size, seed=recipe.seed, accumulate=recipe.accumulate
     )
+    budget = resolve_budget(recipe, order)
+    recipe, notes = shorten_warmups(recipe, budget.steps)
     weights = recipe.model.encoder_weights
     encoder = resnet18_gray("none" if weights == CLASSIFIED else weights)
     encoder.fc = nn.Linear(encoder.fc.in_features, len(names))
     task = ClassificationTask(encoder, build_optimizer(encoder, recipe.optimizer, "optimizer"))
     accelerator = make_accelerator(recipe.device, recipe.precision)
-    engine = Engine(task, accelerator, resolve_budget(recipe, order), recipe)
+    engine = Engine(task, accelerator, budget, recipe)
     batches = training_batches(photos, recipe, order, engine.device, LabelledPhotos)
     first = next(batches)
-    engine.try_out(first.pixels)
-    pixels = _validation_pixels(val_photos, names, recipe)
-    say(f"{len(photos)} photos in {len(names)} folders: {', '.join(names)}")
-    watch = _Watch(engine, order.steps_per_epoch, pixels, recipe.log_every)
-    with watch.shown(folder), StopRequest(accelerator, every=1) as stop:
-        engine.fit(itertools.chain([first], batches), watch.after_step, stop.agreed)
-        if stop.received and engine.spent_share() < 1:
-            raise Stopped(f"{stop.name}: stopped; no encoder was written", stop.exit_code)
-        watch.validate()
+    engine.try_out(first)
+    validation = _validation_batch(val_photos, names, recipe)
+    for note in (f"{len(photos)} photos in {len(names)} folders: {', '.join(names)}", *notes):
+        say(note)
+    with StopPolicy(engine, str(folder), every=1, max_skipped=recipe.max_skipped) as stop:
+        recorder = Recorder(folder, recipe, engine, order, stop)
+        every_epoch = ValidationConfig(every_minutes=None, every_steps=order.steps_per_epoch)
+        supervisor = Supervisor(engine, recorder, validation, every_epoch)
+        with recorder.opened("pretrain-encoder"):
+            engine.fit(itertools.chain([first], batches), supervisor.after_step, stop.agreed)
+            if stop.interrupted:
+                message = f"{stop.signal_name}: stopped; no encoder was written"
+                raise Stopped(message, stop.exit_code)
+            recorder.log()
+            supervisor.validate()
     _save(engine.exported, list(names), out)
-    if pixels is None:
+    if validation is None or validation.labels is None:
         return Pretrained(list(names), None, None)
-    commonest = classes_of(pixels).bincount().max().item() / len(pixels)
-    return Pretrained(list(names), watch.accuracy, commonest)
+    commonest = validation.labels.bincount().max().item() / len(validation)
+    return Pretrained(list(names), recorder.scores["accuracy"], commonest)
 
 
 def classified_encoder(recipe: Recipe, run: Path) -> Path:
-    """The file of an encoder that has learnt the folders, made beside a run that is to begin.
+    """Return the file of an encoder that has learnt the folders, made beside a run to begin.
 
     One that is there is taken if it was made by the same recipe from the same photos.
 
     Raises:
         UsageError: there are several processes; the rest as for ``pretrain_encoder``.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if world_size() > 1:
         raise UsageError(
             "model.encoder_weights: classified is trained in one process; make a file with "
             "pretrain-encoder first and give its path"
@@ -133,53 +140,12 @@ def classified_encoder(recipe: Recipe, run: Path) -> Path:
     if not path.is_file():
         run.parent.mkdir(parents=True, exist_ok=True)
         encoder = pretrain_encoder(recipe.model_copy(update={"name": None}), path)
-        say(f"encoder: {encoder.told()}")
+        say(f"encoder: {encoder.summary()}")
     return path
 
 
-class _Watch:
-    """Curves, progress and validations while the engine trains."""
-
-    def __init__(self, engine: Engine, epoch: int, pixels: Tensor | None, log_every: int) -> None:
-        self.engine, self.epoch = engine, epoch
-        self.pixels, self.log_every = pixels, log_every
-        self.accuracy: float | None = None
-        self._validated_at = 0
-
-    @contextlib.contextmanager
-    def shown(self, folder: Path) -> Iterator[None]:
-        """In TensorBoard's ``folder`` and on the terminal."""
-        steps, seconds = self.engine.budget.steps, self.engine.budget.seconds
-        total, unit = (steps, "steps") if steps else (seconds / 60, "min")
-        with (
-            SummaryWriter(str(folder)) as self._board,
-            track("pretrain-encoder", total, unit) as self._progress,
-        ):
-            yield
-
-    def after_step(self, batches: list[Batch], curves: dict[str, Tensor]) -> None:
-        engine = self.engine
-        if engine.step_number % self.log_every == 0:
-            for name, value in curves.items():
-                self._board.add_scalar(name, float(value), engine.step_number)
-        if engine.step_number % self.epoch == 0:
-            self.validate()
-        note = "" if self.accuracy is None else f"accuracy {self.accuracy:.3f}"
-        self._progress(engine.step_number if engine.budget.steps else engine.spent / 60, note)
-
-    def validate(self) -> None:
-        """Once a step at most."""
-        step = self.engine.step_number
-        if self.pixels is None or self._validated_at == step:
-            return
-        scores = self.engine.validate(self.pixels).scores
-        for name, value in scores.items():
-            self._board.add_scalar(f"val/{name}", value, step)
-        self.accuracy, self._validated_at = scores["accuracy"], step
-
-
 def _new_folder(recipe: Recipe, out: Path) -> Path:
-    """Where the curves go; whatever can be refused before the training is refused here."""
+    """Return the folder of the curves, after all checks that need no training."""
     folder = recipe.runs_dir / (recipe.name or f"encoder-{time.strftime('%Y%m%d-%H%M%S')}")
     if folder.exists():
         raise UsageError(f"{folder}: exists; choose another --name")
@@ -190,13 +156,15 @@ def _new_folder(recipe: Recipe, out: Path) -> Path:
     return folder
 
 
-def _validation_pixels(photos: list[Photo], names: dict[str, int], recipe: Recipe) -> Tensor | None:
-    """Labelled squares of those photos whose folder is known from training."""
+def _validation_batch(photos: list[Photo], names: dict[str, int], recipe: Recipe) -> Batch | None:
+    """Return labelled squares of those photos whose folder is known from training."""
     known = [photo for photo in photos if label(photo.path) in names]
     if photos and not known:
         say("warning: no validation photo is in a folder of a name known from training")
     pixels, paths = validation_squares(known, recipe)
-    return None if pixels is None else labelled(pixels, [names[label(path)] for path in paths])
+    if pixels is None:
+        return None
+    return Batch(pixels, labels=torch.tensor([names[label(path)] for path in paths]))
 
 
 def _save(network: nn.Module, names: list[str], out: Path) -> None:

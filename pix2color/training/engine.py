@@ -30,7 +30,7 @@ from pix2color.training.compiling import compile_networks
 from pix2color.training.ema import ExponentialMovingAverage
 from pix2color.training.non_finite import Statistics, step_if
 from pix2color.training.schedule import Schedule
-from pix2color.training.tasks import Phase, Task
+from pix2color.training.task import Phase, Task, Validation
 
 SKIPPED = "steps/skipped"
 """Curve of the steps that were skipped because a gradient was not finite."""
@@ -38,7 +38,7 @@ SKIPPED = "steps/skipped"
 
 @dataclass(frozen=True)
 class Budget:
-    """How long to train: ``steps`` or, if those are None, ``seconds`` by the clock."""
+    """The length of a training: ``steps`` or, if those are None, ``seconds`` by the clock."""
 
     steps: int | None = None
     seconds: float = math.inf
@@ -101,13 +101,13 @@ class Engine:
         self._since = time.monotonic() - self.spent
         while self.progress() < 1 and not stopped(self.step_number):
             taken = list(itertools.islice(batches, self.config.accumulate))
-            after_step(taken, self.step(*(batch.pixels for batch in taken)))
+            after_step(taken, self.step(*taken))
             self.schedule.agree(self.accelerator)
         self.accelerator.wait_for_everyone()
 
     @torch.compiler.set_stance("force_eager")  # not compiled
-    def try_out(self, pixels: Tensor) -> None:
-        """Run every network and loss once, without learning, on uint8 (N, 3, H, W).
+    def try_out(self, batch: Batch) -> None:
+        """Run every network and loss once on a batch, without learning.
 
         Raises:
             ConfigError: the networks do not fit each other or the size of the pictures.
@@ -116,11 +116,11 @@ class Engine:
             module.eval()
         try:
             with torch.no_grad():
-                state = self.task.forward(pixels.to(self.device), set())
+                state = self.task.forward(batch.to(self.device), set())
                 for phase in self.task.phases:
                     self.task.losses(phase.name, state)
         except RuntimeError as error:
-            size = " x ".join(map(str, pixels.shape[2:]))
+            size = " x ".join(map(str, batch.pixels.shape[2:]))
             reason = str(error).splitlines()[0]
             raise ConfigError(
                 f"the networks do not fit pictures of {size}; give a larger data.crop, "
@@ -145,8 +145,8 @@ class Engine:
             return self.step_number / self.budget.steps
         return self.spent / self.budget.seconds
 
-    def step(self, *batches: Tensor) -> dict[str, Tensor]:
-        """One turn of every phase that has begun, on uint8 (N, 3, H, W).
+    def step(self, *batches: Batch) -> dict[str, Tensor]:
+        """Take one turn of every phase that has begun.
 
         Several batches of one size make one step: its gradients and curves are the means over
         them, which for losses that are means are those of one batch of the whole size; but
@@ -176,23 +176,22 @@ class Engine:
         self.step_number += 1
         return curves | {SKIPPED: (~finite).float()}
 
-    def _state(self, pixels: Tensor, place: int, learning: set[str]) -> Any:
-        """The task's forward pass on the batch at ``place`` of the step."""
+    def _state(self, batch: Batch, place: int, learning: set[str]) -> Any:
+        """Return the task's forward pass on the batch at ``place`` of the step."""
         torch.manual_seed(self._seed(place))
-        pixels = pixels.to(self.device, non_blocking=True).contiguous(memory_format=self.layout)
-        return self.task.forward(pixels, learning)
+        return self.task.forward(batch.to(self.device, self.layout), learning)
 
     def _accumulate(
-        self, phase: Phase, batches: tuple[Tensor, ...], shared: Any
+        self, phase: Phase, batches: tuple[Batch, ...], shared: Any
     ) -> dict[str, Tensor]:
         """Mean gradient of the batches, left in the network, and their mean curves."""
         network = self.task.modules[phase.name]
         phase.optimizer.zero_grad()
         curves: list[dict[str, Tensor]] = []
-        for place, pixels in enumerate(batches):
+        for place, batch in enumerate(batches):
             last = place == len(batches) - 1  # processes exchange gradients once
             with contextlib.nullcontext() if last else self.accelerator.no_sync(network):
-                state = self._state(pixels, place, {phase.name}) if shared is None else shared
+                state = self._state(batch, place, {phase.name}) if shared is None else shared
                 losses = self.task.losses(phase.name, state)
                 self.accelerator.backward(losses.total / len(batches))
             curves.append(losses.curves)
@@ -210,7 +209,7 @@ class Engine:
         return {f"{phase.name}/{name}": value for name, value in curves.items()}
 
     def _clipped(self, network: nn.Module) -> Tensor:
-        """Norm of the gradient as it was; without a limit nothing is multiplied."""
+        """Return the gradient's norm as it was, and clip it if there is a limit."""
         if self.config.clip:
             return self.accelerator.clip_grad_norm_(network.parameters(), self.config.clip)
         return nn.utils.get_total_norm([p.grad for p in network.parameters() if p.grad is not None])
@@ -229,7 +228,7 @@ class Engine:
         return self.ema.module if self.ema else self.task.plain(self.task.exported)
 
     def exported_from(self, state: dict[str, Any]) -> nn.Module:
-        """The network for use as it was in an earlier ``state_dict``."""
+        """Return the network for use as it was in an earlier ``state_dict``."""
         network = copy.deepcopy(self.exported)
         values = state["ema"]["module"] if self.ema else state["modules"][self.task.exported]
         network.load_state_dict(values)
@@ -238,15 +237,15 @@ class Engine:
     @torch.compiler.set_stance("force_eager")  # not compiled
     @torch.no_grad()
     def predict(self, x: Tensor) -> Tensor:
-        """The exported network's output, float32, computed as in training but in eval mode."""
+        """Return the exported network's output, float32, as in training but in eval mode."""
         network = self.exported.eval()
         with self.accelerator.autocast():
             return network(x.contiguous(memory_format=self.layout)).float()
 
-    def validate(self, pixels: Tensor) -> Any:
-        """The task's validation of the exported network on uint8 (N, 3, S, S)."""
+    def validate(self, batch: Batch) -> Validation:
+        """Return the task's validation of the exported network on a batch of any size."""
         with torch.no_grad():
-            result = self.task.validate(self.predict, pixels.to(self.device))
+            result = self.task.validate(self.predict, batch.to(self.device))
         self.schedule.judged(result.loss)
         self.task.train_mode()
         return result

@@ -1,4 +1,4 @@
-"""What ``torchrun`` tells the processes that it starts."""
+"""Restarts and the store of the processes that ``torchrun`` starts."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import torch.distributed as dist
 
 from pix2color.config.schema import Recipe
 from pix2color.errors import UsageError
+from pix2color.processes import world_size
 
 
 def is_restarted(recipe: Recipe) -> bool:
@@ -31,9 +32,9 @@ def join() -> None:
     linger, and new ones sometimes try to reach them. (Several machines count their starts apart;
     there TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 does it.)
     """
-    size = os.environ.get("WORLD_SIZE", "1")
+    size = world_size()
     start = os.environ.get("TORCHELASTIC_RESTART_COUNT")
-    if start is None or size == "1" or size != os.environ.get("LOCAL_WORLD_SIZE"):
+    if start is None or size == 1 or str(size) != os.environ.get("LOCAL_WORLD_SIZE"):
         return
     if not dist.is_initialized():
         store, rank, processes = next(dist.rendezvous("env://"))

@@ -1,7 +1,8 @@
-"""Which learning rate suits a network, its batches and its optimizer: fastai's finder."""
+"""The learning rate finder, by fastai."""
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import tempfile
 import time
@@ -17,7 +18,7 @@ from torch.utils.tensorboard import SummaryWriter
 from pix2color.color.lab import rgb_to_l_ab
 from pix2color.config.schema import CLASSIFIED, PretrainRecipe
 from pix2color.data.batches import Batch, EpochOrder
-from pix2color.errors import DataError, MissingExtraError, UsageError
+from pix2color.errors import DataError, UsageError
 from pix2color.files import replacing
 from pix2color.losses import l1
 from pix2color.models.registry import build_generator
@@ -40,7 +41,7 @@ class Finding:
 
 
 def find_rate(recipe: PretrainRecipe, *, steps: int, out: Path) -> Finding:
-    """A mock training with rising rate, on fresh weights that are thrown away.
+    """Suggest learning rates after a mock training with a rising one, on fresh weights.
 
     The method is L. N. Smith's (2017, arXiv:1506.01186); the loop and the ways to read the
     curve are fastai's.
@@ -53,7 +54,6 @@ def find_rate(recipe: PretrainRecipe, *, steps: int, out: Path) -> Finding:
     Raises:
         UsageError: no photos are named, or the folder for TensorBoard exists.
         DataError: the photos are of no use, or the loss exploded at once.
-        MissingExtraError: fastai is not installed.
     """
     folder = recipe.runs_dir / (recipe.name or f"lr-find-{time.strftime('%Y%m%d-%H%M%S')}")
     if folder.exists():
@@ -74,7 +74,9 @@ def find_rate(recipe: PretrainRecipe, *, steps: int, out: Path) -> Finding:
 
 
 def _mock_training(recipe: PretrainRecipe, steps: int) -> Finding:
-    _import_fastai()
+    import pix2color.models.torchvision_ops  # noqa: F401  (before fastai, which imports torchvision)
+
+    # isort: split
     from fastai.callback.training import GradientClip
     from fastai.data.core import DataLoaders
     from fastai.learner import Learner
@@ -94,6 +96,9 @@ def _mock_training(recipe: PretrainRecipe, steps: int) -> Finding:
     order = EpochOrder(len(photos), recipe.data.batch_size, seed=recipe.seed)
     batches = training_batches(photos, recipe, order, accelerator.device)
     with (
+        # fastai's learner lives on in reference cycles, and with it the processes that read
+        # photos, which Python waits for in vain when it ends.
+        contextlib.closing(batches),
         tempfile.TemporaryDirectory() as temporary,
         track("lr-find", steps, "steps") as progress,
     ):
@@ -107,6 +112,7 @@ def _mock_training(recipe: PretrainRecipe, steps: int) -> Finding:
             path=temporary,  # fastai keeps the weights there meanwhile
         )
         suggestions = _suggested(learner, steps)
+        progress(len(learner.recorder.losses))
     rates, losses = learner.recorder.lrs, learner.recorder.losses
     return Finding(suggestions, list(map(float, rates)), list(map(float, losses)))
 
@@ -125,16 +131,6 @@ def _suggested(learner: Any, steps: int) -> dict[str, float]:
             "look at the photos, or give more --steps"
         ) from error
     return {name: float(rate) for name, rate in found._asdict().items()}
-
-
-def _import_fastai() -> None:
-    import pix2color.models.torchvision_ops  # noqa: F401
-
-    # isort: split
-    try:
-        import fastai.callback.schedule  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError("lr-find needs fastai: pip install 'pix2color[fastai]'") from error
 
 
 class _Pairs:
@@ -158,7 +154,7 @@ class _Pairs:
             yield rgb_to_l_ab(batch.pixels.to(self.device))
 
     def to(self, device: torch.device) -> None:
-        """fastai asks for it; the batches come on the device already."""
+        """Do nothing: fastai asks for it, and the batches come on the device already."""
 
 
 def _plot(finding: Finding) -> Figure:

@@ -1,4 +1,4 @@
-"""A step whose gradient is not finite leaves no trace; decided on the device, without a wait."""
+"""Steps without a finite gradient: skipped without a trace, decided on the device."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 
 
 class Statistics:
-    """What forward passes leave in networks: running means of BatchNorm, vectors of spectral norm.
+    """The traces of forward passes: running means of BatchNorm, vectors of spectral norm.
 
     Args:
         modules: whose buffers they are.
@@ -20,7 +20,7 @@ class Statistics:
         self._buffers = [b for m in modules for b in m.buffers() if b.is_floating_point()]
 
     def now(self) -> Tensor:
-        """A copy of all of them, one row."""
+        """Return a copy of all of them in one row."""
         return torch.cat([b.flatten() for b in self._buffers]) if self._buffers else torch.empty(0)
 
     def restore_unless(self, finite: Tensor, before: Tensor) -> None:
@@ -33,7 +33,7 @@ class Statistics:
 
 
 def step_if(finite: Tensor, optimizer: Optimizer) -> None:
-    """The optimizer's step, or none if the gradient is not finite.
+    """Take the optimizer's step, unless the gradient is not finite.
 
     Fused optimizers decide on the device (as for ``torch.amp.GradScaler``); others have to wait.
     """

@@ -3,39 +3,42 @@
 from __future__ import annotations
 
 import itertools
-import math
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from pix2color.config.load import load_recipe
-from pix2color.config.schema import CLASSIFIED, GanRecipe, ModelConfig, PretrainRecipe
+from pix2color.config.schema import CLASSIFIED, GanRecipe, ModelConfig, PretrainRecipe, Recipe
 from pix2color.data.batches import Batch, EpochOrder
+from pix2color.data.sources import Photo
 from pix2color.errors import MissingPathError, Stopped, UsageError
 from pix2color.models.base import Generator
 from pix2color.models.model_file import load_model, model_hash
-from pix2color.models.registry import build_discriminator, build_generator, check_encoder
+from pix2color.models.registry import build_generator, check_encoder
 from pix2color.progress import say
 from pix2color.training import checkpoint
+from pix2color.training.checkpointer import Checkpointer
 from pix2color.training.encoder_pretraining import classified_encoder
 from pix2color.training.engine import Engine, make_accelerator
 from pix2color.training.launch import is_restarted, join
-from pix2color.training.recorder import RunKeeper
+from pix2color.training.recorder import Recorder
 from pix2color.training.run_folder import CHECKPOINTS_IN_RUN, CONFIG_IN_RUN, is_finished
 from pix2color.training.saturation import match_saturation
 from pix2color.training.setup import (
-    build_optimizer,
     resolve_budget,
     select_photos,
     training_batches,
     validation_squares,
     with_absolute_paths,
 )
-from pix2color.training.stopping import StopRequest
-from pix2color.training.tasks import AdversarialTask, RegressionTask, Task
+from pix2color.training.stopping import StopPolicy
+from pix2color.training.supervision import Supervisor
+from pix2color.training.task import Task
+from pix2color.training.tasks import TASKS
+from pix2color.training.warmup import shorten_warmups
 
 
 def train(recipe: PretrainRecipe | GanRecipe) -> Path:
@@ -111,16 +114,8 @@ def resume(folder: Path, *, task: str | None = None, workers: int | None = None)
 
 
 def build_task(recipe: PretrainRecipe | GanRecipe, generator: Generator) -> Task:
-    """The task of a recipe: optimizers, losses and, in stage two, a fresh discriminator."""
-    optimizer = build_optimizer(generator, recipe.optimizer, "optimizer")
-    if isinstance(recipe, PretrainRecipe):
-        return RegressionTask(generator, optimizer, recipe)
-    config = recipe.discriminator
-    discriminator = build_discriminator(config.name, config.options)
-    critic_optimizer = build_optimizer(
-        discriminator, recipe.discriminator_optimizer, "discriminator_optimizer"
-    )
-    return AdversarialTask(generator, discriminator, (optimizer, critic_optimizer), recipe)
+    """Return the task of a recipe, with optimizers, losses and whatever networks it adds."""
+    return TASKS[recipe.task].from_recipe(recipe, generator)
 
 
 def _run(
@@ -142,16 +137,12 @@ def _run(
         accumulate=recipe.accumulate,
     )
     budget = resolve_budget(recipe, order)
+    notes: list[str] = []
+    if state is None:  # a run that goes on has its warm-ups as they were
+        recipe, notes = shorten_warmups(recipe, budget.steps)
     engine = Engine(build_task(recipe, generator), accelerator, budget, recipe)
     if recipe.schedule.name == "plateau" and not val_photos:
         raise UsageError("schedule plateau follows the validation: give --val or --val-fraction")
-    if isinstance(recipe, GanRecipe) and (budget.steps or math.inf) <= recipe.critic_warmup_steps:
-        raise UsageError(
-            f"critic_warmup_steps: {recipe.critic_warmup_steps} steps of warm-up leave nothing "
-            f"of a budget of {budget.steps} steps; give more, or --set critic_warmup_steps=…"
-        )
-    if isinstance(recipe, PretrainRecipe) and recipe.match_saturation:
-        generator.scale_ab(1.0)  # which not every one can
     if state:
         if state["processes"] != order.processes:
             raise UsageError(
@@ -164,38 +155,75 @@ def _run(
             return folder
     batches = training_batches(photos, recipe, order, engine.device)
     first = next(batches)
-    engine.try_out(first.pixels)
-    keeper: RunKeeper | None = None
-    if accelerator.is_main_process:
-        pixels, _ = validation_squares(val_photos, recipe)
-        keeper = RunKeeper(folder, recipe, engine, order, pixels)
-        keeper.begin(photos, state)
-    try:
-        with StopRequest(accelerator, recipe.log_every) as stop:
-            engine.fit(
-                itertools.chain([first], batches),
-                keeper.after_step if keeper else _ignore,
-                stop.agreed,
-            )
-            if stop.received and engine.spent_share() < 1:
-                if keeper:
-                    keeper.stop()
-                raise Stopped(
-                    f"{stop.name}: stopped at step {engine.step_number}, all is saved; "
-                    f"go on with: pix2color {recipe.task} --resume {folder}",
-                    stop.exit_code,
-                )
-            if keeper:
-                if isinstance(recipe, PretrainRecipe) and recipe.match_saturation:
-                    squares, _ = validation_squares(photos, recipe)
-                    gain = match_saturation(engine, squares, recipe.data.crop)
-                    keeper.changed(f"ab is multiplied by {gain:.3f}, for the truth's mean chroma")
-                keeper.finish()
-    finally:
-        if keeper:
-            keeper.close()
+    engine.try_out(first)
+    endless = itertools.chain([first], batches)
+    with StopPolicy(
+        engine, str(folder), every=recipe.log_every, max_skipped=recipe.max_skipped
+    ) as stop:
+        if accelerator.is_main_process:
+            recorder = Recorder(folder, recipe, engine, order, stop)
+            checkpointer = Checkpointer(recipe, engine, order, photos, recorder)
+            if state:
+                checkpointer.restore(state)
+            for note in notes:
+                say(note)
+            _record(checkpointer, endless, photos, val_photos)
+        else:
+            engine.fit(endless, lambda batches, curves: None, stop.agreed)
+            _raise_if_interrupted(stop, recipe, folder)
     return folder
 
 
-def _ignore(batches: list[Batch], curves: dict[str, Tensor]) -> None:
-    """What the other processes of a distributed run keep: nothing."""
+def _record(
+    checkpointer: Checkpointer,
+    batches: Iterator[Batch],
+    photos: list[Photo],
+    val_photos: list[Photo],
+) -> None:
+    """Train, and keep the run's folder."""
+    recipe, engine, recorder = checkpointer.recipe, checkpointer.engine, checkpointer.recorder
+    squares, _ = validation_squares(val_photos, recipe)
+    checkpointer.write_recipe()
+    supervisor = Supervisor(
+        engine, recorder, None if squares is None else Batch(squares), recipe.validation
+    )
+    supervisor.save_with(checkpointer, recipe.checkpoint, recipe.selection)
+    say(_introduction(checkpointer, 0 if squares is None else len(squares)))
+    with recorder.opened(recipe.task):
+        engine.fit(batches, supervisor.after_step, recorder.stop.agreed)
+        if recorder.stop.interrupted:
+            recorder.log()
+            checkpointer.save()
+            _raise_if_interrupted(recorder.stop, recipe, recorder.folder)
+        if engine.task.matches_saturation:
+            with recorder.during("matching the saturation"):
+                training_squares, _ = validation_squares(photos, recipe)
+                gain = match_saturation(engine, training_squares, recipe.resolved_render_size)
+            supervisor.changed(f"ab is multiplied by {gain:.3f}, for the truth's mean chroma")
+        recorder.log()
+        supervisor.validate()
+        checkpointer.save()
+        if recorder.history:
+            checkpointer.select()
+        recorder.finish()
+    recorder.conclude()
+
+
+def _introduction(checkpointer: Checkpointer, shown: int) -> str:
+    """Return in one line what is trained on and with."""
+    engine = checkpointer.engine
+    half = engine.accelerator.mixed_precision == "bf16"
+    return (
+        f"{checkpointer.folder}: {checkpointer.photos} photos, {shown} for validation, "
+        f"{checkpointer.order.pictures_per_step} a step, {engine.device.type} in "
+        f"{'bf16' if half else 'float32'}, from step {engine.step_number}"
+    )
+
+
+def _raise_if_interrupted(stop: StopPolicy, recipe: Recipe, folder: Path) -> None:
+    if stop.interrupted:
+        raise Stopped(
+            f"{stop.signal_name}: stopped at step {stop.engine.step_number}, all is saved; "
+            f"go on with: pix2color {recipe.task} --resume {folder}",
+            stop.exit_code,
+        )

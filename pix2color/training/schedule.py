@@ -1,4 +1,4 @@
-"""How learning rates move over a run."""
+"""The course of the learning rates over a run."""
 
 from __future__ import annotations
 
@@ -63,19 +63,19 @@ class Schedule:
         return warmup
 
     def judged(self, loss: float) -> None:
-        """Tell of a validation; lower is better. Only ``plateau`` listens."""
+        """Take note of a validation's loss, which only ``plateau`` follows; lower is better."""
         if self._plateau:
             self._plateau.step(loss)
 
     def agree(self, accelerator: Accelerator) -> None:
-        """Only the first of several processes validates; the others follow it."""
+        """Follow the first of several processes, which alone validates."""
         if self._plateau and accelerator.num_processes > 1:
             group = self._plateau.optimizer.param_groups[0]
             rate = torch.tensor([group["lr"]], dtype=torch.float64, device=accelerator.device)
             group["lr"] = broadcast(rate).item()
 
     def state_dict(self) -> dict[str, Any]:
-        """Plain values that ``load_state_dict`` goes on from."""
+        """Return plain values that ``load_state_dict`` goes on from."""
         if not self._plateau:
             return {}
         rate = self._plateau.optimizer.param_groups[0]["lr"]
@@ -94,7 +94,7 @@ def _one_cycle(
     div_factor: float = 25.0,
     final_div_factor: float = 1e4,
 ) -> float:
-    """Up along a half cosine, then down (Smith & Topin 2017, arXiv:1708.07120)."""
+    """Return the factor up and down half cosines (Smith & Topin 2017, arXiv:1708.07120)."""
     first = 1 / div_factor
     if progress < pct_start:
         return _half_cosine(first, 1.0, progress / pct_start)
@@ -106,7 +106,7 @@ def _half_cosine(start: float, end: float, share: float) -> float:
 
 
 def _checked(config: ScheduleConfig) -> dict[str, Any]:
-    """The options, if torch's class has them and they have a meaning here."""
+    """Return the options, checked to be torch's and to have a meaning here."""
     kind = _TORCH.get(config.name)
     known: list[str] = []
     if kind is OneCycleLR:

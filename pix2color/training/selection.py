@@ -1,4 +1,4 @@
-"""Which validation of a run is the best, and why."""
+"""The choice of a run's best validation, and its reasons."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ History = Sequence[dict[str, Any]]  # step and scores of each validation
 
 
 def best(history: History, config: SelectionConfig) -> int:
-    """Step of the validation with the lowest ΔE00 among those within the band of colourfulness.
+    """Return the step of the validation with the lowest ΔE00 within the band of colourfulness.
 
     L1 alone wins ΔE00 by colouring little, which the band forbids. Without one inside it, the
     nearest one is taken.
@@ -19,27 +19,27 @@ def best(history: History, config: SelectionConfig) -> int:
     return int(min(history, key=lambda v: (_outside(v, config), v["delta_e"]))["step"])
 
 
-def explained(history: History, config: SelectionConfig) -> str:
-    """The choice in words."""
+def describe_choice(history: History, config: SelectionConfig) -> str:
+    """Return the choice in words."""
     step = best(history, config)
     chosen = next(v for v in history if v["step"] == step)
     last = history[-1]
-    told = f"selected step {step}: {_figures(chosen)}; "
+    text = f"selected step {step}: {_figures(chosen)}; "
     if config.band is None:
-        told += f"the lowest ΔE00 of {len(history)} validations"
+        text += f"the lowest ΔE00 of {len(history)} validations"
     else:
         low, high = config.band
         inside = sum(not _outside(v, config) for v in history)
-        told += (
+        text += (
             f"the lowest ΔE00 of {inside} among {len(history)} validations within {low} to {high}"
             if inside
             else f"none of {len(history)} validations is within {low} to {high}, it is the nearest"
         )
-    return told + ("" if step == last["step"] else f" (the last, {last['step']}: {_figures(last)})")
+    return text + ("" if step == last["step"] else f" (the last, {last['step']}: {_figures(last)})")
 
 
 def _outside(validation: dict[str, Any], config: SelectionConfig) -> float:
-    """How far the colourfulness ratio is from the band."""
+    """Return how far the colourfulness ratio is from the band."""
     if config.band is None:
         return 0.0
     low, high = config.band

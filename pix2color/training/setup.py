@@ -1,17 +1,15 @@
-"""What a run is made of, from its recipe: photos, batches, budget, optimizers."""
+"""Photos, batches and budget of a run, from its recipe."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch import Tensor
 
-from pix2color.config.schema import GanRecipe, OptimizerConfig, PretrainRecipe, Recipe
+from pix2color.config.schema import GanRecipe, PretrainRecipe, Recipe
 from pix2color.data.batches import (
     Batch,
     EpochOrder,
@@ -21,7 +19,7 @@ from pix2color.data.batches import (
     evaluation_batches,
 )
 from pix2color.data.sources import Photo, collect, limited, split
-from pix2color.errors import ConfigError, DataError
+from pix2color.errors import DataError
 from pix2color.progress import say
 from pix2color.training.engine import Budget
 
@@ -52,7 +50,7 @@ def training_batches(
     order: EpochOrder,
     device: torch.device,
     kind: type[TrainingPhotos] = TrainingPhotos,
-) -> Iterator[Batch]:
+) -> Generator[Batch, None, None]:
     """Endless training batches as the recipe wants them."""
     workers = recipe.data.workers
     return endless_batches(
@@ -92,35 +90,8 @@ def resolve_budget(recipe: Recipe, order: EpochOrder) -> Budget:
     return Budget(steps=max(1, round(budget.epochs * order.steps_per_epoch)))
 
 
-def build_optimizer(module: nn.Module, config: OptimizerConfig, key: str) -> Optimizer:
-    """One network's optimizer; a ConfigError names ``key``, its setting."""
-    kind = _OPTIMIZERS.get(config.name.lower())
-    if kind is None:
-        names = ", ".join(sorted(kind.__name__ for kind in _OPTIMIZERS.values()))
-        raise ConfigError(f"{key}.name: torch.optim has no {config.name!r}; it has: {names}")
-    known = [name for name in inspect.signature(kind).parameters if name not in ("params", "lr")]
-    for option in config.options:
-        if option not in known:
-            raise ConfigError(
-                f"{key}.options: {kind.__name__} has no {option!r}; it has: {', '.join(known)}"
-            )
-    try:
-        return kind(module.parameters(), lr=config.lr, **config.options)  # type: ignore[call-arg]
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{key}.options {config.options} do not fit: {error}") from error
-
-
-_OPTIMIZERS: dict[str, type[Optimizer]] = {
-    name.lower(): kind
-    for name, kind in vars(torch.optim).items()
-    if isinstance(kind, type) and issubclass(kind, Optimizer)
-    # Not the base class, nor those that want other steps or other gradients.
-    if name not in ("Optimizer", "LBFGS", "SparseAdam", "Muon")
-}
-
-
 def with_absolute_paths(recipe: PretrainRecipe | GanRecipe) -> PretrainRecipe | GanRecipe:
-    """The recipe with paths that hold wherever it is run again."""
+    """Return the recipe with paths that hold wherever it is run again."""
     data = recipe.data
     paths = {"train": [p.resolve() for p in data.train], "val": [p.resolve() for p in data.val]}
     changes: dict[str, Any] = {"data": data.model_copy(update=paths)}

@@ -1,4 +1,4 @@
-"""What is learned: how a batch of pixels becomes input, target and losses.
+"""The two stages as tasks: how a batch of pixels becomes input, target and losses.
 
 A task knows colour and losses; the engine knows neither. It lists its phases, runs the shared
 forward pass once a batch, and returns for each phase a loss and the numbers worth a curve.
@@ -6,12 +6,10 @@ forward pass once a batch, and returns for each phase a loss and the numbers wor
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -19,14 +17,18 @@ from torch.optim import Optimizer
 
 from pix2color.color.lab import l_ab_to_rgb, rgb_to_l_ab
 from pix2color.config.schema import GanRecipe, Recipe
-from pix2color.data.film import seen_on_film
+from pix2color.data.batches import Batch
+from pix2color.data.film import simulate_film
 from pix2color.errors import ConfigError
 from pix2color.imaging.io import picture_grid
 from pix2color.losses import ADVERSARIAL, RECONSTRUCTION
 from pix2color.metrics import picture_scores
 from pix2color.models.base import Generator
 from pix2color.models.features import FeatureDistance
+from pix2color.models.registry import build_discriminator
 from pix2color.models.render import render
+from pix2color.training.optimizers import build_optimizer
+from pix2color.training.task import Losses, Phase, Task, Validation
 
 _GENERATOR, _DISCRIMINATOR = "generator", "discriminator"
 _FEATURE = "feature"
@@ -35,81 +37,8 @@ _SAMPLE_ROWS = 6
 _CURVES = ("loss", "psnr", "ssim", "delta_e")
 
 
-@dataclass
-class Phase:
-    """One network's turn within a step.
-
-    Attributes:
-        name: of the network in the task's ``modules``.
-        optimizer: of that network.
-        first_step: the phase is skipped before it.
-    """
-
-    name: str
-    optimizer: Optimizer
-    first_step: int = 0
-
-
-@dataclass
-class Losses:
-    """``total`` is what is minimised; ``curves`` are scalars to be logged, detached."""
-
-    total: Tensor
-    curves: dict[str, Tensor] = field(default_factory=dict)
-
-
-@dataclass
-class Validation:
-    """Scores over the validation photos, and rows of pictures for people to look at.
-
-    ``loss`` is one number for schedules that look at it; lower is better.
-    """
-
-    scores: dict[str, float]
-    samples: np.ndarray  # uint8 (3, H, W)
-    loss: float
-
-
-class Task(ABC):
-    """Interface between the engine and what is learned.
-
-    Attributes:
-        modules: network by name; the engine puts its prepared ones in their place.
-        phases: the order of turns within a step.
-        exported: name of the network that is averaged, validated and exported.
-    """
-
-    modules: dict[str, nn.Module]
-    phases: list[Phase]
-    exported: str
-
-    @abstractmethod
-    def forward(self, pixels: Tensor, learning: set[str]) -> Any:
-        """The state that the phases of a step share, from uint8 (N, 3, H, W)."""
-
-    @abstractmethod
-    def losses(self, phase: str, state: Any) -> Losses:
-        """The losses of one phase."""
-
-    @abstractmethod
-    def train_mode(self) -> None:
-        """Put every network into the mode it trains in."""
-
-    @abstractmethod
-    def validate(self, predict: Callable[[Tensor], Tensor], pixels: Tensor) -> Validation:
-        """Score the exported network on uint8 (N, 3, S, S); ``predict`` runs it."""
-
-    def plain(self, name: str) -> nn.Module:
-        """A network without the wrapper of distributed training, for use while it is frozen."""
-        module = self.modules[name]
-        if isinstance(module, nn.parallel.DistributedDataParallel):
-            module = module.module
-        assert isinstance(module, nn.Module)
-        return module
-
-
 class RegressionTask(Task):
-    """L → ab with losses of fidelity (stage one).
+    """L → ab with reconstruction losses (stage one).
 
     Args:
         generator: predicts ab.
@@ -121,6 +50,23 @@ class RegressionTask(Task):
     """
 
     exported = _GENERATOR
+    stage = 1
+    """Stages are trained in this order."""
+
+    @classmethod
+    def from_recipe(cls, recipe: Any, generator: Generator) -> RegressionTask:
+        """Return the task of a recipe.
+
+        Raises:
+            ConfigError: it could learn nothing, or a setting does not fit.
+        """
+        if not any(recipe.reconstruction.values()):
+            raise ConfigError("reconstruction: all weights are 0, so nothing is learnt; raise one")
+        task = cls(generator, build_optimizer(generator, recipe.optimizer, "optimizer"), recipe)
+        task.matches_saturation = recipe.match_saturation
+        if task.matches_saturation:
+            generator.scale_ab(1.0)  # which not every one can
+        return task
 
     def __init__(self, generator: Generator, optimizer: Optimizer, recipe: Recipe) -> None:
         self.modules = {_GENERATOR: generator}
@@ -129,35 +75,39 @@ class RegressionTask(Task):
         self.feature_distance = _feature_distance(recipe)
         self.freeze_batchnorm = recipe.freeze_batchnorm
         self.film = recipe.film
-        self.render_size = recipe.data.crop
+        self.render_size = recipe.resolved_render_size
         self._gray_scores: dict[str, float] = {}
 
-    def forward(self, pixels: Tensor, learning: set[str]) -> ColorState:
+    def forward(self, batch: Batch, learning: set[str]) -> ColorState:
+        pixels = batch.pixels
         L, ab = rgb_to_l_ab(pixels)
         if self.film.share:
-            L = seen_on_film(pixels, self.film)
+            L = simulate_film(pixels, self.film)
         if _GENERATOR in learning:
             return ColorState(L, ab, self.modules[_GENERATOR](L))
         with torch.no_grad():
             return ColorState(L, ab, self.plain(_GENERATOR)(L))
 
     def losses(self, phase: str, state: ColorState) -> Losses:
-        return self._fidelity(state)
+        return self._reconstruction(state)
 
-    def _fidelity(self, state: ColorState) -> Losses:
-        parts: dict[str, Tensor] = {}
+    def _reconstruction(self, state: ColorState) -> Losses:
+        losses: dict[str, Tensor] = {}
         for name in self.weights:
             if name == _FEATURE:
                 distance = self.feature_distance.to(state.L.device)
-                parts[name] = distance(state.L, state.prediction, state.ab)
+                losses[name] = distance(state.L, state.prediction, state.ab)
             else:
-                parts[name] = RECONSTRUCTION[name](state.prediction, state.ab)
-        total = torch.stack([self.weights[name] * part for name, part in parts.items()]).sum()
-        return Losses(total, {name: part.detach() for name, part in parts.items()})
+                losses[name] = RECONSTRUCTION[name](state.prediction, state.ab)
+        total = torch.stack([self.weights[name] * loss for name, loss in losses.items()]).sum()
+        return Losses(total, {name: loss.detach() for name, loss in losses.items()})
 
-    def validate(self, predict: Callable[[Tensor], Tensor], pixels: Tensor) -> Validation:
-        """The losses of fidelity, PSNR, SSIM, ΔE00 and the colourfulness ratio, beside those of
-        the gray pictures."""
+    def validate(self, predict: Callable[[Tensor], Tensor], batch: Batch) -> Validation:
+        """Return the reconstruction losses, PSNR, SSIM, ΔE00 and the colourfulness ratio.
+
+        The same scores of the gray pictures stand beside them.
+        """
+        pixels = batch.pixels
 
         def predicted(L: Tensor) -> Tensor:
             return render(predict, L, self.render_size)
@@ -174,15 +124,21 @@ class RegressionTask(Task):
         rows = zip(*((c * 255).round().byte().cpu().numpy() for c in columns), strict=True)
         return Validation(scores, picture_grid(rows), scores["loss"])
 
+    def summary(self, scores: dict[str, float]) -> str:
+        return (
+            f"psnr {scores['psnr']:.2f} (gray {scores['psnr_gray']:.2f})"
+            f"  colourfulness {scores['colorfulness_ratio']:.2f}"
+        )
+
     def _mean_scores(
         self, predicted: Callable[[Tensor], Tensor], pixels: Tensor
     ) -> dict[str, float]:
-        """Means over the pictures of what ``predicted`` makes of their L."""
+        """Return means over the pictures of what ``predicted`` makes of their L."""
         scores: list[dict[str, Tensor]] = []
         for batch in pixels.split(_VALIDATION_BATCH):
             L, ab = rgb_to_l_ab(batch)
             prediction = predicted(L)
-            loss = self._fidelity(ColorState(L, ab, prediction)).total
+            loss = self._reconstruction(ColorState(L, ab, prediction)).total
             pictures = picture_scores(l_ab_to_rgb(L, prediction), batch / 255)
             scores.append({"loss": loss.expand(len(batch)), **pictures})
         return {name: torch.cat([s[name] for s in scores]).mean().item() for name in scores[0]}
@@ -207,6 +163,18 @@ class AdversarialTask(RegressionTask):
         optimizers: generator's, discriminator's.
         recipe: loss, λ, warm-up of the critic, and how the discriminator looks.
     """
+
+    stage = 2
+
+    @classmethod
+    def from_recipe(cls, recipe: Any, generator: Generator) -> AdversarialTask:
+        """Return the task of a recipe, with a fresh discriminator."""
+        optimizer = build_optimizer(generator, recipe.optimizer, "optimizer")
+        config = recipe.discriminator
+        critic = build_discriminator(config.name, config.options)
+        critic_config = recipe.discriminator_optimizer
+        critic_optimizer = build_optimizer(critic, critic_config, "discriminator_optimizer")
+        return cls(generator, critic, (optimizer, critic_optimizer), recipe)
 
     def __init__(
         self,
@@ -238,8 +206,8 @@ class AdversarialTask(RegressionTask):
         return self._discriminator_losses(state)
 
     def _generator_losses(self, state: ColorState) -> Losses:
-        losses = self._fidelity(state)
-        fake = self._seen(state.L, state.prediction)
+        losses = self._reconstruction(state)
+        fake = self._critic_input(state.L, state.prediction)
         if self.feature_matching:
             *features, logits = self._features(fake)
             with torch.no_grad():
@@ -256,7 +224,7 @@ class AdversarialTask(RegressionTask):
 
     def _discriminator_losses(self, state: ColorState) -> Losses:
         real = self._real(state)
-        fake = self._seen(state.L, state.prediction.detach())
+        fake = self._critic_input(state.L, state.prediction.detach())
         discriminator = self.modules[_DISCRIMINATOR]
         if self.passes == "joint":
             on_real, on_fake = discriminator(torch.cat([real, fake])).chunk(2)
@@ -274,15 +242,15 @@ class AdversarialTask(RegressionTask):
             },
         )
 
-    def _features(self, seen: Tensor) -> list[Tensor]:
-        return self.plain(_DISCRIMINATOR).features(seen)  # type: ignore[operator]
+    def _features(self, given: Tensor) -> list[Tensor]:
+        return self.plain(_DISCRIMINATOR).features(given)  # type: ignore[operator]
 
     def _real(self, state: ColorState) -> Tensor:
-        return self._seen(state.L, band_limited(state.ab, self.ab_stride))
+        return self._critic_input(state.L, band_limited(state.ab, self.ab_stride))
 
-    def _seen(self, L: Tensor, ab: Tensor) -> Tensor:
-        seen = torch.cat([L, ab], dim=1)
-        return F.avg_pool2d(seen, 2) if self.resolution == "half" else seen
+    def _critic_input(self, L: Tensor, ab: Tensor) -> Tensor:
+        both = torch.cat([L, ab], dim=1)
+        return F.avg_pool2d(both, 2) if self.resolution == "half" else both
 
 
 @dataclass
@@ -296,7 +264,7 @@ class ColorState:
 
 
 def _feature_distance(recipe: Recipe) -> nn.Module:
-    """The network of the loss ``feature``, if it is among the recipe's; all are checked."""
+    """Return the network of the loss ``feature``, if the recipe has it; check all names."""
     for name in recipe.reconstruction:
         if name not in (*RECONSTRUCTION, _FEATURE):
             known = ", ".join([*RECONSTRUCTION, _FEATURE])
@@ -315,7 +283,7 @@ def _gray(L: Tensor) -> Tensor:
 
 
 def band_limited(ab: Tensor, stride: int) -> Tensor:
-    """The true ab as blurred as a generator's that predicts it at 1/``stride`` of the size.
+    """Blur the true ab as much as a generator's that predicts it at 1/``stride`` of the size.
 
     Without this the discriminator tells real from fake by sharpness and learns no colour.
     """
@@ -323,3 +291,7 @@ def band_limited(ab: Tensor, stride: int) -> Tensor:
         return ab
     small = F.avg_pool2d(ab, stride, ceil_mode=True, count_include_pad=False)
     return F.interpolate(small, ab.shape[2:], mode="bilinear", align_corners=False)
+
+
+TASKS: dict[str, type[RegressionTask]] = {"pretrain": RegressionTask, "train-gan": AdversarialTask}
+"""Task by the ``task`` of its recipe."""

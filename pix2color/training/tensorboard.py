@@ -19,7 +19,7 @@ _ADDRESS = re.compile(r"at (https?://\S+)")
 
 @contextmanager
 def opened(runs: Path) -> Iterator[None]:
-    """TensorBoard on the runs in a folder while the block lasts.
+    """Run TensorBoard on the runs in a folder while the block lasts.
 
     It listens to this machine alone, on a free port, and tells its address once it answers.
     """
@@ -63,7 +63,7 @@ def _has_windows() -> bool:
 
 
 def _serve() -> None:
-    """TensorBoard itself, until standard input ends: so it does if the training is killed."""
+    """Serve TensorBoard until standard input ends, as it does if the training is killed."""
     threading.Thread(target=_end_with_input, daemon=True).start()
     from tensorboard.main import run_main
 

@@ -1,4 +1,4 @@
-"""Where a run's numbers and pictures go: TensorBoard and ``metrics.jsonl``."""
+"""Writing of a run's numbers and pictures to TensorBoard and ``metrics.jsonl``."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ class Tracker:
             self._write_recipe(recipe)
 
     def scalars(self, step: int, values: dict[str, float]) -> None:
-        """One point on each named curve."""
+        """Add one point to each named curve."""
         for name, value in values.items():
             self._board.add_scalar(name, value, step)
         self._write({"step": step, **values})
 
     def samples(self, step: int, pictures: np.ndarray) -> None:
-        """A grid of pictures, uint8 (3, H, W), for TensorBoard and as a file in ``samples/``."""
+        """Write pictures, uint8 (3, H, W), to TensorBoard and to a file in ``samples/``."""
         self._board.add_image("gray | prediction | truth", pictures, step)
         self._board.flush()
         write_picture(
@@ -53,7 +53,7 @@ class Tracker:
         )
 
     def text(self, name: str, text: str, step: int = 0) -> None:
-        """Words beside the curves."""
+        """Write words beside the curves."""
         self._board.add_text(name, text, step)
 
     def finished(self, step: int) -> None:

@@ -9,22 +9,21 @@ from fastapi import FastAPI
 
 from pix2color.errors import Pix2colorError
 from pix2color.imaging.io import PHOTO_SUFFIXES
-from pix2color.inference.adjust import MAX_TEMPERATURE
+from pix2color.inference.options import MAX_SATURATION, MAX_TEMPERATURE, SHARED_RENDER_SIZES
 from pix2color.web import markup
+from pix2color.web.coloring_queue import ColoringQueue
 from pix2color.web.routes import add_routes
-from pix2color.web.studio import Studio
-from pix2color.web.visits import RENDER_SIZES
 
 _MOST_PAGES = 200  # at work at the same time
 
 
-def mounted(studio: Studio) -> FastAPI:
-    """The application: our own addresses, and the page at ``/``."""
+def mounted(queue: ColoringQueue) -> FastAPI:
+    """Return the application: our own addresses, and the page at ``/``."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    add_routes(app, studio)
+    add_routes(app, queue)
     return gradio.mount_gradio_app(
         app,
-        _page(studio),
+        _page(queue),
         path="/",
         footer_links=[],
         ssr_mode=False,
@@ -42,7 +41,7 @@ def mounted(studio: Studio) -> FastAPI:
     )
 
 
-def _page(studio: Studio) -> gradio.Blocks:
+def _page(queue: ColoringQueue) -> gradio.Blocks:
     """Gradio's description of the page."""
     with gradio.Blocks(title="pix2color", analytics_enabled=False) as blocks:
         gradio.HTML(markup.HEAD)
@@ -53,12 +52,12 @@ def _page(studio: Studio) -> gradio.Blocks:
             elem_id="photos",
         )
         with gradio.Accordion("Adjust the colours", open=True), gradio.Row():
-            saturation = gradio.Slider(0, 2, 1, step=0.05, label="Saturation")
+            saturation = gradio.Slider(0, MAX_SATURATION, 1, step=0.05, label="Saturation")
             temperature = gradio.Slider(
                 *(-MAX_TEMPERATURE, MAX_TEMPERATURE, 0), step=5, label="Temperature, cool to warm"
             )
             # Within the slider, or touching it would change it.
-            own = min(studio.colorizer.render_size, RENDER_SIZES[1])
+            own = min(queue.colorizer.render_size(), SHARED_RENDER_SIZES[1])
             render_size = gradio.Slider(
                 *(min(64, own), max(512, own), own),
                 step=16,
@@ -70,7 +69,7 @@ def _page(studio: Studio) -> gradio.Blocks:
                 file_types=sorted(PHOTO_SUFFIXES),
                 elem_id="reference",
             )
-            coloured_too = gradio.Checkbox(label="Colour photos that have colour, too")
+            force = gradio.Checkbox(label="Colour photos that have colour, too")
         status = gradio.HTML(markup.status(None), elem_id="status")
         gallery = gradio.HTML("", elem_id="gallery", js_on_load=None)
 
@@ -80,33 +79,33 @@ def _page(studio: Studio) -> gradio.Blocks:
             saturation: float,
             temperature: float,
             render_size: float,
-            coloured_too: bool,
+            force: bool,
             request: gradio.Request,
         ) -> AsyncIterator[tuple[str, str]]:
             try:
-                async for visit in studio.refresh(
+                async for session in queue.refresh(
                     str(request.session_hash),
                     [str(file.get("path")) for file in uploads or []],
                     like=str(reference.get("path")) if reference else None,
                     saturation=float(saturation),
                     temperature=float(temperature),
                     render_size=int(render_size),
-                    coloured_too=bool(coloured_too),
+                    force=bool(force),
                 ):
-                    yield markup.status(visit), markup.gallery(visit)
+                    yield markup.status(session), markup.gallery(session)
             except Pix2colorError as error:
                 yield markup.problem(str(error)), gradio.skip()
 
         def leave(request: gradio.Request) -> None:
-            studio.visits.end(str(request.session_hash))
+            queue.sessions.end(str(request.session_hash))
 
         gradio.on(
             [
                 *(photos.upload, photos.delete, photos.clear, like.upload, like.clear),
-                *(saturation.change, temperature.change, render_size.change, coloured_too.change),
+                *(saturation.change, temperature.change, render_size.change, force.change),
             ],
             refresh,
-            [photos, like, saturation, temperature, render_size, coloured_too],
+            [photos, like, saturation, temperature, render_size, force],
             [status, gallery],
             preprocess=False,
             show_progress="hidden",

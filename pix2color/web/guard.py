@@ -1,4 +1,4 @@
-"""What stands before gradio: it can do much that a page of photos has no use for."""
+"""The guard before gradio, which can do much that a page of photos has no use for."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class Guard:
 
 
 def _name(host: str) -> str | None:
-    """Of a machine, from the Host header, without the port."""
+    """Return the machine's name in a Host header, without the port."""
     try:
         return urlsplit(f"//{host}").hostname
     except ValueError:  # no address at all

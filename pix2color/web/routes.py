@@ -1,4 +1,4 @@
-"""Addresses of our own beside gradio's: the photos of a visit, and a call that colours a photo."""
+"""Addresses beside gradio's: the photos of a session, and a call that colours a photo."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from pix2color.errors import Pix2colorError, UsageError
-from pix2color.inference.adjust import Look
-from pix2color.web.studio import Studio
-from pix2color.web.uploads import tame
-from pix2color.web.visits import Visit, Wishes, for_visitors
+from pix2color.inference.options import ColorizeOptions
+from pix2color.web.coloring_queue import ColoringQueue
+from pix2color.web.sessions import Session, shared_options, without_option_advice
+from pix2color.web.uploads import sanitize
 
-_MOST_FILES = 1000  # in a request; how many go is for the visit to say
+_MOST_FILES = 1000  # in a request; how many go is for the session to say
 _FIELDS = {"saturation": float, "temperature": float, "render_size": int}  # of a call
 _PRIVATE = {"Cache-Control": "private, no-store", "X-Content-Type-Options": "nosniff"}
 
 
-def add_routes(app: FastAPI, studio: Studio) -> None:
-    """Add them to an application."""
+def add_routes(app: FastAPI, queue: ColoringQueue) -> None:
+    """Add the addresses to an application."""
 
-    def visit_of(token: str) -> Visit:
-        visit = studio.visits.by_token(token)
-        if visit is None:
+    def session_of(token: str) -> Session:
+        session = queue.sessions.by_token(token)
+        if session is None:
             raise HTTPException(404, "this page was closed, and its photos are gone")
-        return visit
+        return session
 
     @app.get("/photos/{token}/all.zip")
     async def archive(token: str) -> Response:
-        path = await run_in_threadpool(visit_of(token).zipped)
+        path = await run_in_threadpool(session_of(token).zipped)
         return FileResponse(
             path,
             filename="pix2color.zip",
@@ -45,7 +45,7 @@ def add_routes(app: FastAPI, studio: Studio) -> None:
 
     @app.get("/photos/{token}/{number}/{kind}")
     async def photo(token: str, number: int, kind: str) -> Response:
-        picture = visit_of(token).numbered(number)
+        picture = session_of(token).numbered(number)
         path = picture.file(kind) if picture else None
         if picture is None or path is None or not path.exists():
             raise HTTPException(404, "this picture is gone, or not ready yet")
@@ -63,7 +63,7 @@ def add_routes(app: FastAPI, studio: Studio) -> None:
             files = [file for file in form.getlist("files") if isinstance(file, UploadFile)]
             handles = [
                 await run_in_threadpool(
-                    studio.visits.uploads.keep, file.filename or "", file.file, file.size or 0
+                    queue.sessions.uploads.keep, file.filename or "", file.file, file.size or 0
                 )
                 for file in files
             ]
@@ -77,16 +77,16 @@ def add_routes(app: FastAPI, studio: Studio) -> None:
     async def colorize(request: Request) -> Response:
         async with request.form(max_files=1, max_fields=4) as form:
             try:
-                photo, wishes = form.get("photo"), _wishes(form)
+                photo, options = form.get("photo"), _options(form)
                 if not isinstance(photo, UploadFile):
                     raise UsageError("send a photo as the field 'photo' of a form")
-                most = studio.visits.uploads.max_bytes
+                most = queue.sessions.uploads.max_bytes
                 if (photo.size or 0) > most:
                     return JSONResponse({"error": f"larger than {most >> 20} MiB"}, 413)
-                name = tame(photo.filename or "photo.jpg")
-                result = await studio.once(name, photo.file, wishes)
+                name = sanitize(photo.filename or "photo.jpg")
+                result = await queue.once(name, photo.file, options)
             except Pix2colorError as error:
-                return JSONResponse({"error": for_visitors(str(error))}, 400)
+                return JSONResponse({"error": without_option_advice(str(error))}, 400)
         if result is None:
             busy = "too many photos are waiting; try again in some seconds"
             return JSONResponse({"error": busy}, 503, {"Retry-After": "5"})
@@ -94,7 +94,7 @@ def add_routes(app: FastAPI, studio: Studio) -> None:
         return Response(result, media_type=_type(name), headers=_PRIVATE | disposition)
 
     @app.exception_handler(StarletteHTTPException)
-    async def told(request: Request, error: StarletteHTTPException) -> Response:
+    async def answer_error(request: Request, error: StarletteHTTPException) -> Response:
         return JSONResponse({"error": error.detail}, error.status_code)
 
 
@@ -102,8 +102,8 @@ def _type(name: str) -> str:
     return mimetypes.guess_type(name)[0] or "application/octet-stream"
 
 
-def _wishes(form: FormData) -> Wishes:
-    """The fields of a call.
+def _options(form: FormData) -> ColorizeOptions:
+    """Return the options of a call, whose photo is coloured whether or not it has colour.
 
     Raises:
         UsageError: one is no number, out of its range, or unknown.
@@ -120,5 +120,4 @@ def _wishes(form: FormData) -> Wishes:
         except ValueError as error:
             kind = "whole number" if number is int else "number"
             raise UsageError(f"{name}: {text} is no {kind}") from error
-    render_size = values.pop("render_size", None)
-    return Wishes(Look(**values), render_size, coloured_too=True)
+    return shared_options(**values, force=True)

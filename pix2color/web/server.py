@@ -17,9 +17,9 @@ from urllib.parse import quote
 from pix2color.errors import MissingExtraError, UsageError
 from pix2color.imaging.io import reading_limits
 from pix2color.inference.colorizer import Colorizer
+from pix2color.web.coloring_queue import ColoringQueue
 from pix2color.web.guard import Guard
-from pix2color.web.studio import Studio
-from pix2color.web.visits import Visits
+from pix2color.web.sessions import Sessions
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _MOST_STORED = 8 * 2**30
@@ -29,25 +29,27 @@ _FORM_BYTES = 2**16  # of a form, besides the file in it
 
 @dataclass(frozen=True)
 class Limits:
-    """What visitors may bring.
+    """Limits on the photos that may be sent.
 
     Attributes:
         file_bytes: size of a file.
         pixels: size of a picture.
     """
 
-    file_bytes: int = 50 * 2**20
-    pixels: int = 100_000_000
+    file_bytes: int
+    pixels: int
 
 
-def application(studio: Studio, limits: Limits, credentials: tuple[str, str] | None) -> Callable:
-    """The whole server as an ASGI application.
+def application(
+    queue: ColoringQueue, limits: Limits, credentials: tuple[str, str] | None
+) -> Callable:
+    """Return the whole server as an ASGI application.
 
     Raises:
         MissingExtraError: gradio is not installed.
     """
     # Gradio reads these as it is imported.
-    os.environ["GRADIO_TEMP_DIR"] = str(studio.visits.root)
+    os.environ["GRADIO_TEMP_DIR"] = str(queue.sessions.root)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     try:
         from pix2color.web.gradio_page import mounted
@@ -56,19 +58,19 @@ def application(studio: Studio, limits: Limits, credentials: tuple[str, str] | N
             "the web page needs gradio: pip install 'pix2color[web]'"
         ) from error
     return Guard(
-        mounted(studio),
+        mounted(queue),
         credentials=credentials,
         hosts=_LOOPBACK if credentials is None else None,
         most_bytes={
             "/gradio_api/upload": _FILES_AT_ONCE * limits.file_bytes,
             "/api/colorize": limits.file_bytes + _FORM_BYTES,
         },
-        has_room=lambda more: studio.visits.stored() + more <= _MOST_STORED,
+        has_room=lambda more: queue.sessions.stored() + more <= _MOST_STORED,
     )
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens there.
+    """Return a socket that listens on a host and port.
 
     Raises:
         UsageError: the port is taken, or the host not this machine's.
@@ -98,9 +100,9 @@ def serve(
     ready: Callable[[], None],
 ) -> None:
     """Answer until a signal ends it; then nothing is left of what was brought."""
-    studio = Studio(colorizer, Visits(limits.file_bytes))
+    queue = ColoringQueue(colorizer, Sessions(limits.file_bytes))
     try:
-        app = application(studio, limits, credentials)
+        app = application(queue, limits, credentials)
         import uvicorn
 
         class Server(uvicorn.Server):
@@ -120,10 +122,10 @@ def serve(
     except KeyboardInterrupt:
         pass
     finally:
-        studio.close()
+        queue.close()
 
 
 def address(host: str, port: int) -> str:
-    """To be typed into a browser."""
+    """Return the address to be typed into a browser."""
     name = f"[{host}]" if ":" in host else host
     return f"http://{quote(name, safe='[]:')}:{port}"

@@ -1,4 +1,4 @@
-"""Files that were sent to the page, until a visit claims them."""
+"""Files that were sent to the page, until a session claims them."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pix2color.errors import ImageError, UsageError
-from pix2color.imaging.io import format_of
-from pix2color.inference.plan import OTHER_ENDINGS
+from pix2color.imaging.io import file_format, output_path
 
 _UNCLAIMED_SECONDS = 600
 
 
 @dataclass(frozen=True)
 class Upload:
-    """A file that was sent and belongs to no visit yet.
+    """A file that was sent and belongs to no session yet.
 
     Attributes:
         path: where it is.
@@ -35,7 +34,7 @@ class Upload:
 
 
 class Uploads:
-    """Files that were sent, until a visit claims them: under handles that name no file.
+    """Files that were sent, until a session claims them: under handles that name no file.
 
     Args:
         folder: for them.
@@ -63,7 +62,7 @@ class Uploads:
         return handle
 
     def claim(self, handle: str) -> Upload:
-        """What was sent; whoever claims it has to move or to remove the file.
+        """Return what was sent; whoever claims it has to move or to remove the file.
 
         Raises:
             UsageError: nothing was, or it was claimed or removed before.
@@ -81,12 +80,11 @@ class Uploads:
                 upload.path.unlink(missing_ok=True)
 
 
-def tame(name: str) -> str:
-    """A file name without what has a meaning to some system; with an ending that can be written."""
+def sanitize(name: str) -> str:
+    """Return a file name without what has a meaning to some system, with an ending we can write."""
     name = re.sub(r'[\x00-\x1f\x7f<>:"/\\|?*]', "_", name).strip(" .")[-120:] or "photo.jpg"
     try:
-        format_of(Path(name))
+        file_format(Path(name))
     except ImageError:
         name += ".jpg"
-    path = Path(name)
-    return path.stem + OTHER_ENDINGS.get(path.suffix.lower(), path.suffix)
+    return output_path(Path(name)).name

@@ -1,11 +1,11 @@
 import configparser
 import json
 import os
-import re
 import shlex
 
 import psutil
 import pytest
+from command_line import invoke
 from conftest import ROOT, pix2color
 
 from pix2color.cli import examination
@@ -18,19 +18,13 @@ def found():
     return json.loads(result.stdout)
 
 
-def test_it_looks_for_what_the_package_asks_for():
+def test_it_looks_for_what_the_package_asks_for(found):
     metadata = configparser.ConfigParser()
     metadata.read(ROOT / "setup.cfg")
-
-    def names(section, option):
-        return {re.split(r"[<>=]", line)[0] for line in metadata[section][option].split()}
-
-    assert names("options", "install_requires") == set(examination.NEEDED)
-    for_who_works_on_it = {"dev", "docs"}
-    extras = set(metadata["options.extras_require"]) - for_who_works_on_it
-    assert extras == set(examination.EXTRAS)
-    for extra in extras:
-        assert names("options.extras_require", extra) == set(examination.EXTRAS[extra])
+    extras = set(metadata["options.extras_require"]) - {"dev", "docs"}
+    assert set(found["extras"]) == extras
+    assert {"numpy", "pillow", "click"} <= set(found["versions"])
+    assert not found["problems"]
 
 
 def test_the_facts_are_this_machines(found):
@@ -49,7 +43,7 @@ def test_the_facts_are_this_machines(found):
 
 def test_the_advice_is_a_command_that_exists(found):
     words = shlex.split(found["advice"]["command"])
-    known = pix2color("pretrain", "--help").stdout
+    known = invoke("pretrain", "--help").stdout
     assert all(word in known for word in words if word.startswith("--") and "nproc" not in word)
     assert ("torchrun" in words) == (len(found["accelerators"]) > 1)
 
@@ -57,13 +51,13 @@ def test_the_advice_is_a_command_that_exists(found):
 def test_several_accelerators_get_a_process_each_and_share_the_cores():
     gpu = {"name": "GPU", "kind": "cuda", "bytes": 24e9, "bf16": True}
     examined = examination.Examination({}, {}, {}, {}, cpu={"cores": 12}, accelerators=[gpu] * 4)
-    advice = examination._advice(examined)
+    advice = examination.advise(examined)
     assert advice["command"].startswith("torchrun --nproc-per-node 4 -m pix2color pretrain ")
     assert advice["workers"] == 3
 
 
 def test_the_table_is_short_and_says_the_same(found):
-    text = pix2color("doctor").stdout
+    text = invoke("doctor").stdout
     assert found["cpu"]["model"] in text
     assert text.splitlines()[-1].endswith(found["advice"]["command"])
     assert len(text.splitlines()) < 20
@@ -83,17 +77,12 @@ def test_a_broken_torch_is_named_with_its_cure(tmp_path, monkeypatch):
 
 def test_a_runs_folder_that_cannot_be_is_a_problem(tmp_path):
     (tmp_path / "file").write_text("in the way")
-    result = pix2color("doctor", "--runs-dir", tmp_path / "file" / "runs")
+    result = invoke("doctor", "--runs-dir", tmp_path / "file" / "runs")
     assert result.returncode == 1
     assert "--runs-dir" in result.stdout
 
 
 def test_the_limits_of_a_container_count(tmp_path, monkeypatch):
-    (tmp_path / "cpu.max").write_text("100000 100000\n")
-    (tmp_path / "memory.max").write_text("1000000\n")
-    (tmp_path / "memory.current").write_text("400000\n")
-    monkeypatch.setattr(examination, "_CGROUP", tmp_path)
-    assert examination._cores() == 1
-    assert examination._memory() == {"total": 1000000, "available": 600000}
-    (tmp_path / "cpu.max").write_text("max 100000\n")
-    assert examination._cores() >= 1
+    limits = {"memory.max": "1000000", "memory.current": "400000"}
+    monkeypatch.setattr(examination, "container_limit", lambda name: limits.get(name, ""))
+    assert examination.examine(tmp_path).memory == {"total": 1000000, "available": 600000}

@@ -8,7 +8,7 @@ from conftest import colour_photos
 from PIL import Image
 from skimage import data
 
-from pix2color.color.lab import gray_of, l_ab_to_rgb, lightness, rgb_to_l_ab, rgb_to_lab
+from pix2color.color.lab import l_ab_to_rgb, lightness, rgb_to_gray, rgb_to_l_ab, rgb_to_lab
 from pix2color.color.recompose import Planes, chroma_maps, recompose
 from pix2color.metrics import ciede2000
 
@@ -32,7 +32,7 @@ def small(gray, truth, side=64):
 @pytest.mark.parametrize("name", ["astronaut", "chelsea", "coffee", "rocket"])
 def test_luminance_is_kept_and_colours_are_those_of_the_exact_way(name, saturation):
     truth = colour_photos()[name]
-    gray = gray_of(truth)
+    gray = rgb_to_gray(truth)
     seen, ab = small(gray, truth)
     out = as_tensor(recompose(gray, chroma_maps(seen[None], ab * saturation)[0]).to_picture())
     lab = rgb_to_lab(out)
@@ -48,7 +48,7 @@ def test_luminance_is_kept_and_colours_are_those_of_the_exact_way(name, saturati
 
 def test_large_photos_keep_their_luminance_in_cells_of_four():
     truth = np.asarray(Image.fromarray(colour_photos()["coffee"]).resize((1802, 1201)))
-    gray = gray_of(truth)
+    gray = rgb_to_gray(truth)
     seen, ab = small(gray, truth)
     planes = recompose(gray, chroma_maps(seen[None], ab)[0])
     assert np.array_equal(planes.cb[0:600:2], planes.cb[1:600:2])  # cells of four they are
@@ -112,6 +112,6 @@ def test_ycbcr_is_that_of_jpeg():
 def test_gray_of_a_colour_has_its_luminance():
     rgb = np.random.default_rng(0).integers(0, 256, (200, 300, 3)).astype(np.uint8)
     truth = rgb_to_lab(as_tensor(rgb))[0, 0].numpy()
-    assert np.abs(lightness_of(gray_of(rgb)) - truth).max() < 0.3
+    assert np.abs(lightness_of(rgb_to_gray(rgb)) - truth).max() < 0.3
     gray = np.arange(256, dtype=np.uint8).reshape(16, 16)
-    assert np.array_equal(gray_of(np.stack([gray] * 3, axis=-1)), gray)
+    assert np.array_equal(rgb_to_gray(np.stack([gray] * 3, axis=-1)), gray)

@@ -65,18 +65,48 @@ def test_later_sources_win(tmp_path):
     assert (recipe.data.crop, recipe.data.batch_size, recipe.seed) == (96, 2, 7)
 
 
-def test_keys_may_be_cut_short_where_only_one_begins_so():
-    recipe = load_recipe("pretrain", None, ["optim.name=sgd", "loss=mse", "data.batch=4"])
-    assert (recipe.optimizer.name, recipe.losses, recipe.data.batch_size) == ("sgd", {"mse": 1}, 4)
-    assert load_recipe("train-gan", None, ["loss=lsgan"]).loss == "lsgan"
-    with pytest.raises(ConfigError, match="unknown setting"):
-        load_recipe("pretrain", None, ["data.min=1"])  # min_scale or min_colorfulness
+def test_keys_have_one_name():
+    with pytest.raises(ConfigError, match=r"'optim.lr'; did you mean 'optimizer.lr'"):
+        load_recipe("pretrain", None, ["optim.lr=1"])
+    with pytest.raises(ConfigError, match=r"did you mean 'data.batch_size'"):
+        load_recipe("pretrain", None, ["data.batch=4"])
+
+
+@pytest.mark.parametrize(
+    ("task", "old", "new"),
+    [
+        ("pretrain", "losses", "reconstruction"),
+        ("train-gan", "losses", "reconstruction"),
+        ("train-gan", "loss", "adversarial"),
+        ("pretrain", "loss", "reconstruction"),
+    ],
+)
+def test_an_old_key_is_refused_with_the_new_one(task, old, new, tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(f"task: {task}\n{old}: l1\n")
+    calls = [(path, [], path.name), (None, [f"{old}=l1"], "--set")]
+    if old == "losses":
+        calls.append((None, ["losses.l1=2"], "--set"))
+    for config, settings, source in calls:
+        with pytest.raises(ConfigError) as caught:
+            load_recipe(task, config, settings)
+        message = str(caught.value)
+        assert source in message
+        assert f"{old!r}" in message
+        assert f"{new!r}" in message
+        assert "\n" not in message
+
+
+def test_the_render_size_is_that_of_training_unless_it_is_given():
+    assert load_recipe("pretrain", None, ["data.crop=64"]).resolved_render_size == 64
+    recipe = load_recipe("pretrain", None, ["data.crop=64", "render_size=128"])
+    assert (recipe.data.crop, recipe.resolved_render_size) == (64, 128)
 
 
 def test_losses_replace_those_before():
     assert load_recipe("train-gan", None, ["reconstruction.ssim=2"]).reconstruction == {"ssim": 2.0}
     for wrong in ("reconstruction={}", "reconstruction.l1=-1", "reconstruction=[l1]"):
-        with pytest.raises(ConfigError, match="losses"):
+        with pytest.raises(ConfigError, match="reconstruction"):
             load_recipe("pretrain", None, [wrong])
 
 
@@ -116,7 +146,7 @@ def test_numbers_with_exponents_are_numbers_everywhere(tmp_path):
     ("setting", "told"),
     [
         ("data.batchsize=8", "did you mean 'data.batch_size'"),
-        ("optimzer.lr=1", "did you mean 'optimizer'"),
+        ("optimzer.lr=1", "did you mean 'optimizer.lr'"),
         ("lr=1", "did you mean 'optimizer.lr'"),
         ("data.crop=big", "data.crop: should be a valid integer"),
         ("data.batch_size=true", "data.batch_size"),

@@ -10,11 +10,11 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 from skimage import data
 
-from pix2color.cli.main import evaluate
+from pix2color.cli.evaluate import evaluate
 from pix2color.color.lab import LUMINANCE, lightness_on_film, rgb_to_l_ab
 from pix2color.config.schema import FilmConfig
 from pix2color.data import film
-from pix2color.data.film import AGEING, EFFECTS, mixed, seen_on_film, worn
+from pix2color.data.film import AGEING, EFFECTS, apply_effects, mix_channels, simulate_film
 from pix2color.evaluation.protocol import INPUTS
 
 SIZE = 96
@@ -48,7 +48,7 @@ def test_the_effects_are_those_of_the_recipe_and_of_the_command_line():
 def test_no_amount_is_no_effect_and_the_full_amount_is_seen(name, pixels, light):
     torch.manual_seed(0)
     none, full = (
-        mixed(pixels, a.flatten()) if name == "mix" else AGEING[name](light, a)
+        mix_channels(pixels, a.flatten()) if name == "mix" else AGEING[name](light, a)
         for a in (amounts(0, 0, 0, 0), amounts(1, 1, 1, 1))
     )
     assert torch.allclose(none, light, atol=1e-3)
@@ -60,16 +60,16 @@ def test_a_share_of_the_pictures_is_changed(pixels):
     L, _ = rgb_to_l_ab(pixels)
     many, same = pixels.repeat(50, 1, 1, 1), L.repeat(50, 1, 1, 1)
     torch.manual_seed(0)
-    changed = (seen_on_film(many, FilmConfig(share=0.5)) - same).abs().amax((1, 2, 3)) > 1e-3
+    changed = (simulate_film(many, FilmConfig(share=0.5)) - same).abs().amax((1, 2, 3)) > 1e-3
     assert 0.4 < changed.float().mean() < 0.6
-    assert torch.allclose(seen_on_film(pixels, FilmConfig(share=0)), L, atol=1e-3)
+    assert torch.allclose(simulate_film(pixels, FilmConfig(share=0)), L, atol=1e-3)
 
 
 def test_the_same_seed_makes_the_same_pictures(pixels):
     found = []
     for seed in (0, 0, 1):
         torch.manual_seed(seed)
-        found.append(seen_on_film(pixels, FilmConfig(share=1)))
+        found.append(simulate_film(pixels, FilmConfig(share=1)))
     assert torch.equal(found[0], found[1])
     assert not torch.equal(found[0], found[2])
     assert found[0].dtype == torch.float32
@@ -79,10 +79,10 @@ def test_the_same_seed_makes_the_same_pictures(pixels):
 def test_an_effect_without_strength_never_happens(pixels):
     L, _ = rgb_to_l_ab(pixels)
     nothing = FilmConfig(share=1, **dict.fromkeys(EFFECTS, 0.0))
-    assert torch.allclose(seen_on_film(pixels, nothing), L, atol=1e-5)
+    assert torch.allclose(simulate_film(pixels, nothing), L, atol=1e-5)
     torch.manual_seed(0)
     for name in EFFECTS:
-        assert not torch.allclose(worn(pixels, (name,)), L, atol=1e-2)
+        assert not torch.allclose(apply_effects(pixels, (name,)), L, atol=1e-2)
 
 
 def test_the_eyes_sensitivity_is_lightness_and_blue_film_sees_red_as_black():
@@ -117,7 +117,7 @@ def test_blocks_are_those_of_a_jpeg_file(light):
 
 def test_a_side_that_is_no_multiple_of_eight_keeps_its_size():
     pixels = torch.randint(0, 256, (2, 3, 37, 50), dtype=torch.uint8)
-    assert worn(pixels, EFFECTS).shape == (2, 1, 37, 50)
+    assert apply_effects(pixels, EFFECTS).shape == (2, 1, 37, 50)
 
 
 def test_tones_keep_their_order_and_fading_narrows_them(light):

@@ -72,6 +72,7 @@ def test_what_has_no_weights_is_left_out_and_told(tmp_path, monkeypatch, capsys,
     assert "FID and KID left out" in told[1]
 
 
+@pytest.mark.slow
 def test_the_command_has_rows_for_them(hub, network, pretrained, photos, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(hub))
     words = ("evaluate", "--model", pretrained, "--data", photos, "--no-critic", "--json")
@@ -87,6 +88,6 @@ def test_the_command_has_rows_for_them(hub, network, pretrained, photos, monkeyp
 
 def test_without_the_extra_the_way_to_it_is_told():
     program = "import sys; sys.modules['torchmetrics'] = None\n"
-    program += "from pix2color.perceptual import Perceptual; Perceptual('local')"
+    program += "from pix2color.evaluation.perceptual import Perceptual; Perceptual('local')"
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert "pip install 'pix2color[perceptual]'" in result.stderr.splitlines()[-1]

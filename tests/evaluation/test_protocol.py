@@ -84,6 +84,7 @@ class Brightness(Generator):
         return L.expand(-1, 2, -1, -1) * 0.3
 
 
+@pytest.mark.slow
 def test_what_a_model_sees_on_film_moves_its_colours_alone(photos, of_gray):
     own = evaluate(colorizer(Brightness()), [photos], critic=False)
     worn = evaluate(colorizer(Brightness()), [photos], model_input="film", critic=False)

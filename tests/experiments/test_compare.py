@@ -21,6 +21,9 @@ from pix2color.experiments.results import clearly_best
 from pix2color.models.base import Generator
 from pix2color.models.model_file import model_hash
 
+# Its fixtures take long to make: once, not in every process of the tests.
+pytestmark = pytest.mark.xdist_group("compare")
+
 RECIPE = """\
 task: {task}
 precision: float32
@@ -86,6 +89,7 @@ def test_what_is_printed_is_in_the_files(compared):
             assert shown[column].startswith(start)
 
 
+@pytest.mark.slow
 def test_the_model_that_was_scored_is_the_run_s(compared, photos):
     out, _ = compared
     found = json.loads((out / "report" / "results.json").read_text())
@@ -171,6 +175,7 @@ def test_a_run_of_another_budget_is_not_taken_for_one_of_this(compared, compare)
     assert str(out / "runs") in result.stderr
 
 
+@pytest.mark.slow
 def test_a_second_stage_belongs_to_its_first(recipes, photos, tmp_path):
     def compare(seed):
         l1 = recipes[1].read_text() + f"seed: {seed}\n"
@@ -195,10 +200,11 @@ def test_each_ablation_changes_one_thing():
     for name, recipe in recipes.items():
         changed = {key for key in recipe.keys() & plain.keys() if recipe[key] != plain[key]}
         if name == "no-adversary":  # alone, L1 needs no λ, and what is best no band
-            changed -= {"task", "losses", "selection"}
+            changed -= {"task", "reconstruction", "selection"}
         assert len(changed) == (name not in ("defaults", "no-adversary")), (name, changed)
 
 
+@pytest.mark.slow
 def test_a_first_stage_can_go_on_from_another_model(pretrained, photos, tmp_path):
     path = tmp_path / "more.yaml"
     path.write_text(RECIPE.format(task="pretrain") + "from_scratch: false\n")
@@ -211,11 +217,12 @@ def test_a_first_stage_can_go_on_from_another_model(pretrained, photos, tmp_path
     assert run.init_hash == model_hash(pretrained)
 
 
+@pytest.mark.slow
 def test_a_critic_s_warm_up_leaves_room_in_few_epochs(recipes, photos, tmp_path):
     words = ("--data", photos, "--val-fraction", 0.4, "--epochs-each", 2, "--samples", 1)
     result = pix2color("compare", *recipes, *words, "--out", tmp_path)
     assert result.returncode == 0, result.stderr
-    assert "a quarter of" in result.stderr
+    assert "critic_warmup_steps" in result.stderr
 
 
 def test_what_is_wrong_is_told_before_anything_is_trained(recipes, photos, tmp_path):
@@ -228,7 +235,7 @@ def test_what_is_wrong_is_told_before_anything_is_trained(recipes, photos, tmp_p
     assert "--steps-each" in one_line(pix2color("compare", l1, *data), 2)
     both = ("--steps-each", 1, "--minutes-each", 1)
     assert "one of" in one_line(pix2color("compare", l1, *data, *both), 2)
-    told = one_line(pix2color("compare", l1, *data, "--steps-each", 1, "--val-fraction", 0), 2)
+    told = one_line(pix2color("compare", l1, *data, "--steps-each", 3, "--val-fraction", 0), 2)
     assert "--val" in told
     gray = tmp_path / "gray.yaml"
     gray.write_text(l1.read_text())

@@ -22,6 +22,9 @@ from pix2color.experiments.axes import Axis
 from pix2color.experiments.sweep_plan import Sweep
 from pix2color.models.encoders import resnet18_gray
 
+# Its fixtures take long to make: once, not in every process of the tests.
+pytestmark = pytest.mark.xdist_group("sweep")
+
 SMALL = [s for s in QUICK if not s.startswith(("data.val_fraction", "model"))]
 TINY = ("model.name=unet", "model.options={width: 4}")
 LOSSES = ("reconstruction=l1,mse",)
@@ -105,6 +108,7 @@ def test_a_sweep_over_more_values_keeps_what_is_done(photos, tmp_path):
         assert len(results(tmp_path)["systems"]) == over.count(",") + 1
 
 
+@pytest.mark.slow
 def test_one_that_fails_is_named_and_tried_again(photos, tmp_path):
     encoder, out = tmp_path / "encoder.pth", tmp_path / "out"
     over = [f"model.encoder_weights=none,{encoder}"]
@@ -147,6 +151,7 @@ def test_a_search_within_a_range_makes_so_many_trials(over, trials, allowed, pho
     assert all(map(allowed, values))
 
 
+@pytest.mark.slow
 def test_a_killed_worker_loses_nothing_and_two_share_what_is_left(photos, tmp_path):
     command = [sys.executable, "-m", "pix2color", *words(photos, tmp_path, BOTH, steps=20)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -9,7 +9,7 @@ from conftest import colour_photos
 from PIL import Image, ImageCms
 from skimage import data
 
-from pix2color.color.lab import gray_of, lightness, rgb_to_lab
+from pix2color.color.lab import lightness, rgb_to_gray, rgb_to_lab
 from pix2color.color.recompose import Planes, chroma_maps, recompose
 from pix2color.errors import ImageError
 from pix2color.imaging.grayscale import gray_photo, read_gray_photo
@@ -59,7 +59,7 @@ def test_every_kind_of_file_gives_the_same_gray(name, write_photo):
     photo = read_gray_photo(write_photo(name, picture, **options))
     # A CMYK picture without profile, AVIF and JPEG are not exact.
     np.testing.assert_allclose(photo.gray.astype(int), GRAY, atol=2)
-    assert not photo.has_colour
+    assert not photo.has_color
     assert (photo.alpha is not None) == (name == "alpha.png")
 
 
@@ -92,7 +92,7 @@ class TestProfiles:
         """A made-up linear space: its values are far from sRGB's."""
         linear = ImageCms.ImageCmsProfile(_linear_profile())
         ramp = np.linspace(0, 255, 64 * 64).reshape(64, 64).astype(np.uint8)
-        expected = gray_of(
+        expected = rgb_to_gray(
             np.asarray(
                 ImageCms.buildTransform(linear, ImageCms.createProfile("sRGB"), "RGB", "RGB").apply(
                     Image.fromarray(ramp).convert("RGB")
@@ -150,7 +150,7 @@ class TestColour:
     def test_a_toned_photo_is_read_by_its_luminance(self, tint, write_photo):
         path = write_photo("old.jpg", toned(data.camera(), tint), quality=85)
         photo = read_gray_photo(path)
-        assert not photo.has_colour
+        assert not photo.has_color
         pixels = np.array(Image.open(path))
         truth = rgb_to_lab(torch.from_numpy(pixels).permute(2, 0, 1)[None])[0, 0].numpy()
         moved = np.abs((lightness(photo.gray) + 1) * 50 - truth)
@@ -161,10 +161,10 @@ class TestColour:
     def test_a_colour_photo_is_told_apart(self, name, write_photo):
         picture = Image.fromarray(colour_photos()[name])
         for path in (write_photo("a.jpg", picture), write_photo("a.png", picture)):
-            assert read_gray_photo(path).has_colour
+            assert read_gray_photo(path).has_color
 
     def test_a_flat_tint_is_no_colour(self):
-        assert not gray_photo(Image.new("RGB", (50, 40), (200, 180, 140))).has_colour
+        assert not gray_photo(Image.new("RGB", (50, 40), (200, 180, 140))).has_color
 
 
 class TestPages:
@@ -211,7 +211,7 @@ class TestDamage:
         path = write_photo("a.jpg", CAMERA, exif=b"Exif\0\0MM\0\x2a\xff\xff\xff\xff", dpi=(0, 0))
         photo = read_gray_photo(path)
         assert photo.gray.shape == GRAY.shape
-        assert encode_planes(path, _planes(), metadata=photo.metadata.marked())
+        assert encode_planes(path, _planes(), quality=92, metadata=photo.metadata.marked())
 
 
 def _planes():
@@ -233,9 +233,9 @@ class TestEncode:
     def test_alpha_is_kept_where_the_format_has_it(self, tmp_path):
         alpha = np.full(GRAY.shape, 77, np.uint8)
         for ending in ("png", "tif", "webp"):
-            data = encode_planes(tmp_path / f"a.{ending}", _planes(), alpha=alpha)
+            data = encode_planes(tmp_path / f"a.{ending}", _planes(), quality=92, alpha=alpha)
             assert np.array_equal(np.asarray(Image.open(io.BytesIO(data)).getchannel("A")), alpha)
-        clear = encode_planes(tmp_path / "a.jpg", _planes(), alpha=np.zeros_like(alpha))
+        clear = encode_planes(tmp_path / "a.jpg", _planes(), quality=92, alpha=np.zeros_like(alpha))
         assert Image.open(io.BytesIO(clear)).getextrema() == ((255, 255),) * 3
 
     @pytest.mark.parametrize("ending", ["jpg", "png", "tif", "webp", "avif"])
@@ -254,7 +254,7 @@ class TestEncode:
         path = write_photo("a.jpg", CAMERA, exif=exif, xmp=xmp, dpi=(300, 300), comment=b"scan 7")
         metadata = read_gray_photo(path).metadata.marked()
         out = path.with_name(f"out.{ending}")
-        out.write_bytes(encode_planes(out, _planes(), metadata=metadata))
+        out.write_bytes(encode_planes(out, _planes(), quality=92, metadata=metadata))
         with Image.open(out) as file:
             file.load()
             kept = file.getexif()
@@ -282,14 +282,16 @@ class TestEncode:
         caption = b"Photoshop 3.0\x008BIM\x04\x04\0\0\0\0\0\x08\x1c\x02x\0\x03Mum"
         segment = b"\xff\xed" + (len(caption) + 2).to_bytes(2, "big") + caption
         path = write_photo("a.jpg", CAMERA, extra=segment)
-        out = encode_planes(path, _planes(), metadata=read_gray_photo(path).metadata.marked())
+        out = encode_planes(
+            path, _planes(), quality=92, metadata=read_gray_photo(path).metadata.marked()
+        )
         assert dict(Image.open(io.BytesIO(out)).applist)["APP13"] == caption
 
     def test_what_a_format_cannot_hold_is_an_error(self, tmp_path):
         strip = np.zeros((2, 70_000), np.uint8)
         planes = Planes(strip, strip[:1, ::2].copy(), strip[:1, ::2].copy())
         with pytest.raises(ImageError, match=r"a\.jpg: cannot be written"):
-            encode_planes(tmp_path / "a.jpg", planes)
+            encode_planes(tmp_path / "a.jpg", planes, quality=92)
 
 
 def _parses(packet):

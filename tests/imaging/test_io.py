@@ -1,11 +1,15 @@
+from io import BytesIO
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 from skimage import data
 
+from pix2color.color.recompose import Planes
 from pix2color.errors import DataError, ImageError, MissingPathError
 from pix2color.files import replacing
-from pix2color.imaging.io import find_photos, read_rgb, write_picture
+from pix2color.imaging.io import encode_planes, find_photos, read_rgb, write_picture
 
 GRADIENT = np.linspace(0, 255, 40 * 60).reshape(40, 60)
 
@@ -105,3 +109,19 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
 def test_unknown_ending_is_refused(tmp_path):
     with pytest.raises(ImageError, match=r"a\.xyz"):
         write_picture(tmp_path / "a.xyz", Image.new("RGB", (4, 4)))
+
+
+@pytest.mark.parametrize(("height", "width"), [(63, 64), (64, 63), (17, 15), (1, 1)])
+def test_odd_sizes_are_encoded_alike_each_time(height, width):
+    """turbojpeg reads whole cells of 2 × 2 pixels, past the end of a plane of an odd size."""
+    y = np.linspace(0, 255, height * width).reshape(height, width).astype(np.uint8)
+    half = np.full(((height + 1) // 2, (width + 1) // 2), 140, np.uint8)
+    files = {
+        encode_planes(Path("a.jpg"), Planes(y.copy(), half.copy(), half.copy()), quality=92)
+        for _ in range(50)
+    }
+    assert len(files) == 1
+    with Image.open(BytesIO(files.pop())) as picture:
+        picture.draft("YCbCr", None)
+        assert picture.size == (width, height)
+        assert abs(np.asarray(picture)[..., 0].astype(int) - y).max() <= 3

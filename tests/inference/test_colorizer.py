@@ -8,10 +8,11 @@ import torch
 from PIL import Image
 from skimage import data
 
-from pix2color import Colorizer, Look
+from pix2color import ColorizeOptions, Colorizer
 from pix2color.color.lab import rgb_to_lab
 from pix2color.errors import ImageError, ModelError, UsageError
-from pix2color.inference.colorizer import BATCH, Prepared
+from pix2color.inference.colorizer import BATCH
+from pix2color.inference.network_input import PreparedPhoto, prepare
 from pix2color.models.model_file import ModelInfo
 
 INFO = ModelInfo("test", render_size=64)
@@ -36,18 +37,17 @@ class TestNetworkInput:
         ("size", "seen"), [((400, 600), (64, 96)), ((90, 50), (90, 50)), ((500, 250), (128, 64))]
     )
     def test_it_sees_the_render_size_unsquashed(self, size, seen):
-        colorizer = Colorizer(constant, INFO)
-        prepared = colorizer.prepare(photo_of(np.zeros(size, np.uint8)))
-        assert prepared.seen.shape == seen
+        prepared = prepare(photo_of(np.zeros(size, np.uint8)), 64)
+        assert prepared.network_input.shape == seen
 
     def test_the_size_of_training_is_the_default(self):
-        assert Colorizer(constant, INFO).render_size == 64
-        assert Colorizer(constant, INFO, render_size=200).render_size == 200
+        colorizer = Colorizer(constant, INFO)
+        assert colorizer.render_size() == 64
+        assert colorizer.render_size(ColorizeOptions(render_size=200)) == 200
 
     def test_long_strips_stay_affordable(self):
-        colorizer = Colorizer(constant, INFO)
-        prepared = colorizer.prepare(photo_of(np.zeros((60, 60_000), np.uint8)))
-        assert prepared.seen.size < 2.1e6
+        prepared = prepare(photo_of(np.zeros((60, 60_000), np.uint8)), 64)
+        assert prepared.network_input.size < 2.1e6
 
     def test_a_faded_photo_is_seen_as_contrasty_as_a_fresh_one_and_fog_as_it_is(self):
         camera = data.camera().astype(float)
@@ -70,8 +70,8 @@ class TestNetworkInput:
             return waves(L)
 
         colorizer = Colorizer(network, INFO)
-        prepared = colorizer.prepare(photo_of(data.camera()[:300, :500]))
-        assert prepared.seen.shape == (64, 107)
+        prepared = prepare(photo_of(data.camera()[:300, :500]), 64)
+        assert prepared.network_input.shape == (64, 107)
         (maps,) = colorizer.predict([prepared])
         assert sizes == [(64, 112)]
         assert maps.shape == (2, 4, 32, 54)
@@ -119,14 +119,15 @@ class TestColorize:
             ab[..., : L.shape[3] // 2] = 0.2
             return ab
 
-        colorizer = Colorizer(leaning, INFO, tta=True)
-        ab = colorizer.predict_ab(torch.zeros(1, 1, 64, 64))
-        assert torch.allclose(ab, torch.full_like(ab, 0.1))
+        gray = np.full((64, 64), 130, np.uint8)
+        out = lab(Colorizer(leaning, INFO).colorize(gray, ColorizeOptions(tta=True)))
+        assert out[1:].mean((1, 2)).tolist() == pytest.approx([11, 11], abs=1)
+        assert out[1:].std() < 1
 
-    def test_a_look_changes_colours_in_its_order(self):
+    def test_options_change_colours_in_its_order(self):
         gray = np.full((40, 50), 130, np.uint8)
         colorizer = Colorizer(constant, INFO)
-        out = colorizer.colorize(gray, Look(saturation=0.5, temperature=100))
+        out = colorizer.colorize(gray, ColorizeOptions(saturation=0.5, temperature=100))
         assert lab(out)[1:].mean((1, 2)).tolist() == pytest.approx([5.5 + 4, -11 + 16], abs=1.5)
 
 
@@ -144,10 +145,12 @@ class TestTrouble:
 
         colorizer = Colorizer(moody, INFO)
         grays = [np.full((64, 64), value, np.uint8) for value in (50, 0, 90)]
-        batch = [Prepared(photo_of(gray), gray) for gray in grays]
+        batch = [PreparedPhoto(photo_of(gray), gray) for gray in grays]
         with pytest.raises(ModelError):
             colorizer.predict(batch)
-        pipeline = colorizer.pipeline(lambda i: batch[i], lambda i, prepared, maps: maps, Look())
+        pipeline = colorizer.pipeline(
+            lambda i: batch[i], lambda i, prepared, maps: maps, ColorizeOptions()
+        )
         results = dict(pipeline.run(range(3)))
         assert isinstance(results[1], ModelError)
         assert results[0].shape == results[2].shape == (2, 4, 32, 32)

@@ -44,9 +44,9 @@ def lightness(path):
     return rgb_to_lab(torch.from_numpy(pixels).permute(2, 0, 1)[None])[0, 0].numpy()
 
 
-def test_a_folder_is_mirrored_with_size_and_luminance_kept(album, pretrained, tmp_path):
+def test_a_folder_is_mirrored_with_size_and_luminance_kept(album, tmp_path):
     out = tmp_path / "out"
-    result = pix2color("colorize", album, "--model", pretrained, "--out", out)
+    result = pix2color("colorize", album, "--out", out)  # by the model that ships
     assert result.returncode == 0, result.stderr
     assert made(out) == ["camera.jpg", "deep/er/tall.png", "deep/tiny.png", "old.png", "turned.jpg"]
     assert Image.open(out / "turned.jpg").size == (40, 80)
@@ -125,6 +125,22 @@ def test_wrong_paths_are_named(album, pretrained, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_an_output_that_cannot_be_written_is_named_and_the_others_are_coloured(
+    album, pretrained, tmp_path
+):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "deep").write_text("in the way")
+    result = pix2color("colorize", album, "--model", pretrained, "--out", out, "--json")
+    assert result.returncode == 3, result.stderr
+    failed = [o for o in json.loads(result.stdout) if o["status"] == "failed"]
+    assert len(failed) == 2
+    for outcome in failed:
+        assert outcome["input"] in outcome["reason"]
+        assert str(out / "deep") in outcome["reason"]
+    assert {"camera.jpg", "old.png", "turned.jpg"} < set(made(out))
+
+
 class TestRerun:
     def test_what_is_done_is_not_done_again_unless_something_changed(
         self, album, pretrained, tmp_path
@@ -176,7 +192,9 @@ class TestRerun:
         assert {o["status"] for o in json.loads(result.stdout)} == {"done"}
         assert made(album) == first
 
-    @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+    @pytest.mark.parametrize(
+        "how", [pytest.param(signal.SIGKILL, marks=pytest.mark.slow), signal.SIGINT]
+    )
     def test_a_killed_job_goes_on_and_leaves_nothing_half_done(self, how, pretrained, tmp_path):
         album, out = tmp_path / "album", tmp_path / "out"
         album.mkdir()
@@ -240,7 +258,7 @@ class TestWhatIsThere:
         assert {o["status"] for o in json.loads(result.stdout)} == {"done"}
         assert {name: (album / name).read_bytes() for name in made(album)} == after
 
-    def test_wishes_that_cannot_be_meant(self, album, pretrained, tmp_path):
+    def test_requests_that_cannot_be_meant(self, album, pretrained, tmp_path):
         out = ("--out", tmp_path / "out")
         here = ("colorize", album, "--model", pretrained)
         (tmp_path / "file").write_text("")
@@ -263,13 +281,13 @@ class TestWhatIsThere:
         assert not (tmp_path / "out").exists()
 
 
-def test_controls_change_the_colours_and_not_the_luminance(pretrained, write_photo, tmp_path):
+def test_controls_change_the_colours_and_not_the_luminance(write_photo, tmp_path):
     path = write_photo("camera.png", Image.fromarray(data.camera()))
     like = write_photo("like.png", Image.fromarray(colour_photos()["coffee"]))
 
     def chroma(*words):
         out = tmp_path / "out"
-        command = ("colorize", path, "--model", pretrained, "--out", out, "--overwrite", *words)
+        command = ("colorize", path, "--out", out, "--overwrite", *words)
         result = pix2color(*command)
         assert result.returncode == 0, result.stderr
         pixels = torch.from_numpy(np.array(Image.open(out / "camera.png"))).permute(2, 0, 1)

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
-from conftest import QUICK, ROOT, settings
+from conftest import QUICK, QUICK_GAN, ROOT, settings
 
 from pix2color.models.registry import build_generator
 
@@ -26,7 +26,11 @@ GRADIENT = [
     "ema=null",
     "freeze_batchnorm=true",
 ]
-GAN = ["discriminator_optimizer={name: SGD, lr: 1.0}", "critic_warmup_steps=0"]
+GAN = [
+    "discriminator.options={width: 8}",
+    "discriminator_optimizer={name: SGD, lr: 1.0}",
+    "critic_warmup_steps=0",
+]
 
 
 def launch(
@@ -59,7 +63,12 @@ def weights(run: Path, network: str) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize(
-    ("entry", "accumulate"), [("pretrain", 1), ("train_gan.py", 1), ("pretrain", 2)]
+    ("entry", "accumulate"),
+    [
+        ("train_gan.py", 1),
+        pytest.param("pretrain", 1, marks=pytest.mark.slow),
+        pytest.param("pretrain", 2, marks=pytest.mark.slow),
+    ],
 )
 def test_two_processes_average_to_the_gradient_of_one(
     entry, accumulate, photos, pretrained, tmp_path
@@ -81,7 +90,7 @@ def test_two_processes_average_to_the_gradient_of_one(
         before = weights_of_model(pretrained)
     else:
         torch.manual_seed(0)
-        before = build_generator("unet-resnet18").state_dict()
+        before = build_generator("unet", {"width": 4}).state_dict()
     moved = {n: one[n] - before[n] for n in one if one[n].is_floating_point()}
     error = {n: (one[n] - two[n]).norm() for n in moved}
     scale = torch.stack([m.norm() for m in moved.values()]).max()
@@ -95,18 +104,20 @@ def weights_of_model(run: Path) -> dict[str, torch.Tensor]:
     return load_model(run)[0].state_dict()
 
 
+@pytest.mark.slow
 def test_a_longer_run_with_batchnorm_learning_finishes(photos, pretrained, tmp_path):
     result = launch(
         PROCESSES,
         "train_gan.py",
         *("--init", pretrained, "--data", photos, "--max-minutes", 0.05, "--name", "long"),
         *("--runs-dir", tmp_path),
-        *settings(*QUICK, "critic_warmup_steps=1", "freeze_batchnorm=false"),
+        *settings(*QUICK_GAN, "critic_warmup_steps=1", "freeze_batchnorm=false"),
     )
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "long" / "model.safetensors").is_file()
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_replaced_and_the_run_goes_on(photos, tmp_path):
     """One of two processes is killed; torchrun starts both anew, and the result is the same."""
     words = ["--data", photos, "--max-steps", 12, "--runs-dir", tmp_path]
@@ -145,6 +156,7 @@ if os.environ.get("RANK") == "1" and os.environ.get("TORCHELASTIC_RESTART_COUNT"
 """
 
 
+@pytest.mark.slow
 def test_the_slurm_script_saves_at_its_signal_and_goes_on_when_requeued(photos, tmp_path):
     """The script in the documentation, with stand-ins for Slurm's commands, on one machine."""
     _, _, script = (ROOT / "docs" / "training.md").read_text().partition("```sh\n#!/bin/bash")
@@ -152,7 +164,7 @@ def test_the_slurm_script_saves_at_its_signal_and_goes_on_when_requeued(photos, 
     changes = {
         "--nproc-per-node 8": "--nproc-per-node 2",
         "$(scontrol show hostnames | head -1):29500": "localhost:29517",
-        "--data shards/": f"--data {photos} --max-steps 120 {' '.join(options)}",
+        "--data shards/": f"--data {photos} --max-steps 400 {' '.join(options)}",
     }
     script = script.partition("```")[0]
     for documented, ours in changes.items():
@@ -187,10 +199,11 @@ def test_the_slurm_script_saves_at_its_signal_and_goes_on_when_requeued(photos, 
     _, told = second.communicate(timeout=240)
     assert "from step" in told
     assert "from step 0" not in told
-    assert json.loads(curves.read_text().splitlines()[-1]) == {"step": 120, "finished": True}
+    assert json.loads(curves.read_text().splitlines()[-1]) == {"step": 400, "finished": True}
     assert (tmp_path / "requeued").read_text() == "requeue 7\n"  # not once more
 
 
+@pytest.mark.slow
 def test_restarts_need_a_name(photos, tmp_path):
     words = ["--data", photos, "--max-steps", 2, "--runs-dir", tmp_path]
     result = launch(1, "pretrain", *words, options=["--max-restarts", "1"])

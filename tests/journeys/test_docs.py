@@ -30,7 +30,6 @@ NEEDS = {  # beyond what pix2color always has
     "docs/colorize.md": "onnxruntime",
     "docs/experiments.md": "optuna",
     "docs/training.md": "webdataset",
-    "docs/training-tools.md": "fastai",
 }
 
 # Trainings that would take hours are cut to a few steps; nothing else is changed.
@@ -125,7 +124,14 @@ def test_each_block_is_run_or_says_why_not(page):
         assert language == "text" or MARK.fullmatch(before), f"{before}\n{text}"
 
 
-@pytest.mark.parametrize("page", [p for p in MARKDOWN if to_run(p) and p != SERVER])
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=[] if page == "README.md" else pytest.mark.slow)
+        for page in MARKDOWN
+        if to_run(page) and page != SERVER
+    ],
+)
 def test_marked_blocks_run_one_after_another(page, home, pretrained):
     if page in NEEDS:
         pytest.importorskip(NEEDS[page])
@@ -136,6 +142,7 @@ def test_marked_blocks_run_one_after_another(page, home, pretrained):
         follow(language, text, home)
 
 
+@pytest.mark.slow
 def test_programs_are_answered_as_the_page_says(home, pretrained):
     """Its blocks, at a server of ours in place of theirs."""
     pytest.importorskip("requests")

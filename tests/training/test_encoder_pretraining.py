@@ -13,16 +13,18 @@ from skimage import data
 from torch import nn
 
 from pix2color.config.schema import DataConfig
+from pix2color.data.batches import Batch, EpochOrder, endless_batches
 from pix2color.data.sources import collect
 from pix2color.errors import DataError
 from pix2color.models.registry import build_generator
 from pix2color.training.classification import (
     ClassificationTask,
     LabelledPhotos,
-    classes_of,
-    labelled,
     numbered,
 )
+
+# Its fixtures take long to make: once, not in every process of the tests.
+pytestmark = pytest.mark.xdist_group("encoder")
 
 
 @pytest.fixture(scope="module")
@@ -67,12 +69,15 @@ def test_the_encoder_is_where_the_generator_begins(trained):
     assert torch.equal(generator.stem[1].running_var, state["bn1.running_var"])
 
 
-def test_labels_travel_with_the_pixels():
-    pixels = torch.randint(0, 256, (3, 3, 32, 40), dtype=torch.uint8)
-    both = labelled(pixels, [0, 300, 65535])
-    assert both.dtype == torch.uint8
-    assert classes_of(both).tolist() == [0, 300, 65535]
-    assert torch.equal(both[:, :3], pixels)
+def test_batches_carry_the_labels_of_their_photos(photos):
+    found = collect([photos])
+    dataset = LabelledPhotos(found, DataConfig(crop=32), seed=0)
+    order = EpochOrder(len(found), 8, seed=0)
+    batch = next(endless_batches(dataset, order, workers=0, pin_memory=False))
+    assert batch.pixels.shape == (8, 3, 32, 32)
+    assert batch.labels.dtype == torch.int64
+    places = next(iter(order))
+    assert batch.labels.tolist() == [dataset.classes[found[p].path.parent.name] for *_, p in places]
 
 
 def test_a_photo_that_replaces_another_brings_its_own_label(tmp_path):
@@ -82,15 +87,15 @@ def test_a_photo_that_replaces_another_brings_its_own_label(tmp_path):
     photos = LabelledPhotos(collect([tmp_path]), DataConfig(crop=32), seed=0)
     assert photos.classes == {"gray": 0, "warm": 1}
     for position in range(4):
-        pixels = photos[0, position, 0].pixels  # 0 is the gray photo
-        assert classes_of(pixels[None]).tolist() == [1]
+        assert photos[0, position, 0].label == 1  # 0 is the gray photo
 
 
 def test_the_task_sees_luminance_alone():
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     task = ClassificationTask(network, torch.optim.SGD(network.parameters(), 0.1))
-    gray = labelled(torch.full((2, 3, 32, 32), 90, dtype=torch.uint8), [0, 1])
+    pixels = torch.full((2, 3, 32, 32), 90, dtype=torch.uint8)
+    gray = Batch(pixels, labels=torch.tensor([0, 1]))
     logits, classes = task.forward(gray, {"encoder"})
     assert classes.tolist() == [0, 1]
     losses = task.losses("encoder", (logits, classes))
@@ -114,7 +119,7 @@ def test_one_folder_is_no_choice(photos, tmp_path):
 def test_without_room_for_the_encoder_nothing_half_written_stays(photos, tmp_path):
     limited = """
 import resource, sys
-from pix2color.cli import main
+from pix2color.cli.main import main
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000_000, resource.RLIM_INFINITY))
 sys.argv[0] = "pix2color"
 main()

@@ -11,6 +11,7 @@ from torch._dynamo.utils import counters
 from pix2color.color.lab import rgb_to_l_ab
 from pix2color.config.load import load_recipe
 from pix2color.config.schema import EngineConfig, GanRecipe, PretrainRecipe, ScheduleConfig
+from pix2color.data.batches import Batch
 from pix2color.models.registry import build_discriminator, build_generator
 from pix2color.training.ema import ExponentialMovingAverage
 from pix2color.training.engine import Budget, Engine, make_accelerator
@@ -20,14 +21,14 @@ from pix2color.training.tasks import AdversarialTask, RegressionTask, band_limit
 STEADY = ScheduleConfig(name="constant", warmup_steps=0)
 
 
-def photos() -> torch.Tensor:
+def photos() -> Batch:
     crops = [data.astronaut()[y : y + 64, 200:264].transpose(2, 0, 1).copy() for y in (0, 64)]
-    return torch.from_numpy(np.stack(crops))
+    return Batch(torch.from_numpy(np.stack(crops)))
 
 
-def pixels(count: int = 2, seed: int = 0) -> torch.Tensor:
+def pixels(count: int = 2, seed: int = 0) -> Batch:
     random = torch.Generator().manual_seed(seed)
-    return torch.randint(0, 256, (count, 3, 64, 64), dtype=torch.uint8, generator=random)
+    return Batch(torch.randint(0, 256, (count, 3, 64, 64), dtype=torch.uint8, generator=random))
 
 
 def regression(**config) -> Engine:
@@ -97,7 +98,7 @@ class TestAccumulation:
             engine = regression(clip=None)
             generator = engine.task.plain("generator").eval()  # BatchNorm frozen
             before = weights(generator)
-            curves = engine.step(*pixels(8).chunk(count))
+            curves = engine.step(*map(Batch, pixels(8).pixels.chunk(count)))
             now = generator.named_parameters()
             moves.append(torch.cat([(v - before[n]).flatten() / 0.1 for n, v in now]))
             assert curves["generator/l1"].item() == pytest.approx(0.3, abs=0.2)
@@ -115,7 +116,7 @@ class TestAccumulation:
             )
             for name in ("generator", "discriminator"):
                 engine.task.plain(name).eval()  # neither BatchNorm nor spectral norm moves
-            curves.append(engine.step(*pixels(8).chunk(count)))
+            curves.append(engine.step(*map(Batch, pixels(8).pixels.chunk(count))))
             seen.append({n: weights(engine.task.plain(n)) for n in engine.task.modules})
         for name in seen[0]:
             for key, value in seen[0][name].items():
@@ -176,7 +177,7 @@ class TestRegression:
     def test_validation_tells_the_losses_of_the_recipe(self):
         recipe = load_recipe("pretrain", None, ["reconstruction={mse: 0.5, l1: 2}", "data.crop=32"])
         task = build_task(recipe, build_generator("cnn"))
-        _, ab = rgb_to_l_ab(pixels())
+        _, ab = rgb_to_l_ab(pixels().pixels)
         wanted = 0.5 * ab.square().mean() + 2 * ab.abs().mean()
         found = task.validate(lambda L: torch.zeros(len(L), 2, *L.shape[2:]), pixels())
         assert found.loss == found.scores["loss"] == pytest.approx(wanted.item(), rel=1e-5)
@@ -203,7 +204,7 @@ def test_film_changes_what_the_networks_see_and_not_what_they_learn():
 
     plain, worn = state(), state("film.share=1")
     assert torch.equal(plain.ab, worn.ab)
-    assert torch.equal(plain.L, rgb_to_l_ab(photos())[0])
+    assert torch.equal(plain.L, rgb_to_l_ab(photos().pixels)[0])
     assert not torch.allclose(plain.L, worn.L, atol=1e-2)
 
 
@@ -226,7 +227,7 @@ class TestAdversarial:
     @pytest.mark.parametrize("passes", ["joint", "separate"])
     def test_every_variant_steps(self, loss, resolution, passes):
         engine = adversarial(
-            f"loss={loss}",
+            f"adversarial={loss}",
             f"discriminator.resolution={resolution}",
             f"discriminator.passes={passes}",
             "discriminator.options={norm: batch}",

@@ -1,5 +1,6 @@
 import json
-import os
+import subprocess
+import sys
 
 from conftest import QUICK, ROOT, one_line, pix2color, settings
 from PIL import Image
@@ -38,14 +39,6 @@ def test_it_is_the_recipes_own_optimizer_that_is_tried(photos, tmp_path, monkeyp
     assert "SGD has no 'betas'" in one_line(result, 2)
 
 
-def test_without_fastai_its_install_line_is_told(photos, tmp_path, monkeypatch):
-    (tmp_path / "fastai.py").write_text("raise ImportError")
-    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{ROOT}")
-    told = one_line(find(photos, tmp_path), 1)
-    assert "pip install 'pix2color[fastai]'" in told
-    assert not (tmp_path / "runs").exists()
-
-
 def test_wrong_usage(photos, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     assert ".png" in one_line(find(photos, tmp_path, "--out", "plot.jpg"), 2)
@@ -53,3 +46,12 @@ def test_wrong_usage(photos, tmp_path, monkeypatch):
     assert "--name" in one_line(find(photos, tmp_path, "--name", "f"), 2)
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert "torchrun" in one_line(find(photos, tmp_path), 2)
+
+
+def test_its_process_ends(photos, tmp_path):
+    """With data processes, whatever fastai leaves behind."""
+    words = ("lr-find", "--data", photos, "--steps", STEPS)
+    quick = settings(*QUICK, "data.batch_size=2", "data.crop=32", "data.workers=2")
+    command = [sys.executable, "-m", "pix2color", *map(str, words), *quick]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=120)
+    assert ended.returncode == 0, ended.stderr.decode()

@@ -18,7 +18,7 @@ from pix2color.errors import ModelError, StorageError
 from pix2color.models.model_file import load_model
 from pix2color.training import checkpoint, run, tasks
 from pix2color.training.collapse import CollapseWatch
-from pix2color.training.selection import best, explained
+from pix2color.training.selection import best, describe_choice
 
 LONG = [*QUICK, "checkpoint.every_minutes=null", "validation.every_minutes=null"]
 
@@ -74,13 +74,13 @@ class TestStorage:
         ("room", "told"),
         [
             (
-                100,
+                1000,
                 (
                     "step-00000012: cannot be written (File too large",
                     "step-00000006 is whole; free some",
                 ),
             ),
-            (20, ("model.safetensors: cannot be written (", "File too large", "free some space")),
+            (200, ("model.safetensors: cannot be written (", "File too large", "free some space")),
         ],
     )
     def test_without_room_the_last_checkpoint_stays(self, room, told, photos, tmp_path):
@@ -134,13 +134,13 @@ class TestStorage:
 _LIMITED = """
 import resource, sys
 from pix2color.training import checkpoint
-from pix2color.cli import main
+from pix2color.cli.main import main
 save = checkpoint.save
 def limited(folder, step, state, **options):
     save(folder, step, state, **options)
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
 checkpoint.save = limited
-room = 1_000_000 * int(sys.argv.pop(1))
+room = 1_000 * int(sys.argv.pop(1))
 sys.argv = ["pix2color", *sys.argv[1:]]
 main()
 """
@@ -213,11 +213,11 @@ class TestSelection:
         assert best(self.HISTORY, SelectionConfig(band=(1.6, 2.0))) == 40
 
     def test_it_is_explained(self):
-        told = explained(self.HISTORY, SelectionConfig(band=(0.85, 1.1)))
+        told = describe_choice(self.HISTORY, SelectionConfig(band=(0.85, 1.1)))
         assert told.startswith("selected step 30: ΔE00 10.50, colourfulness ratio 1.00;")
         assert "of 2 among 4 validations within 0.85 to 1.1" in told
         assert "the last, 40" in told
-        assert "nearest" in explained(self.HISTORY, SelectionConfig(band=(1.6, 2.0)))
+        assert "nearest" in describe_choice(self.HISTORY, SelectionConfig(band=(1.6, 2.0)))
 
     def test_the_best_is_exported_and_stays(self, photos, pretrained, tmp_path):
         # A rate far too high: what comes after the first validations is worse.

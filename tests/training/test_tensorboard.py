@@ -14,7 +14,7 @@ import psutil
 import pytest
 from conftest import QUICK, settings
 
-from pix2color.cli.main import _board
+from pix2color.cli.train import tensorboard
 from pix2color.training.tensorboard import opened
 
 PATIENCE = 60
@@ -110,5 +110,5 @@ def _is_board(process: psutil.Process) -> bool:
 def test_only_the_first_process_opens_it(tmp_path, monkeypatch):
     monkeypatch.setenv("RANK", "1")
     before = psutil.Process().children()
-    with _board(tmp_path):
+    with tensorboard(tmp_path):
         assert psutil.Process().children() == before

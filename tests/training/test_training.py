@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from conftest import QUICK, ROOT, one_line, pix2color, settings
+from conftest import QUICK, ROOT, SHORT, one_line, pix2color, settings
 from PIL import Image
 from safetensors.torch import load_file
 from skimage import data
@@ -16,6 +16,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from pix2color.color.lab import rgb_to_l_ab
 from pix2color.config.load import load_recipe
+from pix2color.files import SHIPPED_MODEL
 from pix2color.models.encoders import resnet18
 from pix2color.models.model_file import load_model
 from pix2color.models.render import render
@@ -30,7 +31,8 @@ def gan(pretrained, photos, tmp_path_factory):
         *("train-gan", "--init", pretrained, "--data", photos, "--runs-dir", runs, "--name", "g"),
         *("--max-steps", 5),
         *settings(
-            *QUICK,
+            *SHORT,  # the network is that of the model it starts from
+            "discriminator.options={width: 8}",
             "data.val_fraction=0.3",
             "validation.size=64",
             "validation.every_steps=2",
@@ -77,13 +79,17 @@ class TestPretrain:
                     f"reconstruction={losses}",
                     f"feature_weights={tmp_path / 'resnet18.pth'}",
                 ),
-                *("optim.name=rmsprop", "optim.options={momentum: 0.9}", "schedule.name=plateau"),
+                *(
+                    "optimizer.name=rmsprop",
+                    "optimizer.options={momentum: 0.9}",
+                    "schedule.name=plateau",
+                ),
                 *(
                     "schedule.options={patience: 0}",
                     "validation.size=64",
                     "validation.every_steps=1",
                 ),
-                "optim.lr=1.0",  # far too high: hardly a validation is better than the one before
+                "optimizer.lr=1.0",  # far too high: hardly a validation is better
             ),
         )
         assert result.returncode == 0, result.stderr
@@ -114,7 +120,7 @@ class TestPretrain:
         tags = events.Tags()
         assert wanted < set(tags["scalars"])
         assert "gray | prediction | truth" in tags["images"]
-        assert "unet-resnet18" in str(events.Tensors("recipe/text_summary"))
+        assert "unet" in str(events.Tensors("recipe/text_summary"))
         assert {"_hparams_/experiment", "_hparams_/session_start_info"} <= set(
             events.summary_metadata
         )
@@ -167,7 +173,7 @@ class TestGan:
 
     def test_it_keeps_going_without_the_file_that_it_began_with(self, gan):
         config = yaml.safe_load((gan / "config.yaml").read_text())
-        assert config["model"]["name"] == "unet-resnet18"
+        assert config["model"]["name"] == "unet"
 
 
 def test_useless_photos_are_left_out_and_counted(photos, tmp_path):
@@ -227,7 +233,7 @@ def test_a_run_is_never_overwritten(pretrained, photos):
 def test_a_matched_saturation_is_that_of_the_training_photos(photos, tmp_path):
     words = ("pretrain", "--data", photos, "--max-steps", 8, "--runs-dir", tmp_path)
     for name, matched in (("plain", "false"), ("matched", "true")):
-        result = pix2color(*words, "--name", name, *settings(*QUICK, f"match_saturation={matched}"))
+        result = pix2color(*words, "--name", name, *settings(*SHORT, f"match_saturation={matched}"))
         assert result.returncode == 0, result.stderr
     plain, matched = (load_model(tmp_path / name)[0] for name in ("plain", "matched"))
     gains = matched.head.weight / plain.head.weight
@@ -241,10 +247,10 @@ def test_a_matched_saturation_is_that_of_the_training_photos(photos, tmp_path):
     pixels, _ = validation_squares(select_photos(recipe)[0], recipe)
     L, ab = rgb_to_l_ab(pixels)
     with torch.no_grad():
-        chroma = render(matched, L, recipe.data.crop).norm(dim=1).mean()
+        chroma = render(matched, L, recipe.resolved_render_size).norm(dim=1).mean()
     assert chroma.item() == pytest.approx(ab.norm(dim=1).mean().item(), rel=0.01)
     told = one_line(
-        pix2color(*words, *settings(*QUICK, "match_saturation=true", "model.name=cnn")), 2
+        pix2color(*words, *settings(*SHORT, "match_saturation=true", "model.name=cnn")), 2
     )
     assert "match_saturation" in told
 
@@ -263,7 +269,7 @@ def test_stage_two_can_begin_from_scratch(photos, tmp_path):
 def test_an_encoder_can_learn_the_folders_first(photos, tmp_path):
     config = ROOT / "configs" / "baselines" / "resnet18-classified.yaml"
     words = ("pretrain", "--config", config, "--data", photos, "--runs-dir", tmp_path)
-    words += ("--max-steps", 2, *settings(*QUICK, "ema=null", "optimizer.lr=1e-9"))
+    words += ("--max-steps", 2, *settings(*SHORT, "ema=null", "optimizer.lr=1e-9"))
     first = pix2color(*words, "--name", "run")
     assert first.returncode == 0, first.stderr
     assert "encoder: 4 folders" in first.stderr
@@ -274,3 +280,33 @@ def test_an_encoder_can_learn_the_folders_first(photos, tmp_path):
     again = pix2color(*words, "--name", "run")
     assert again.returncode == 0, again.stderr
     assert "encoder:" not in again.stderr  # it is there
+
+
+def test_default_is_the_shipped_model_and_another_of_that_name_has_a_dot(photos, tmp_path):
+    words = ("pretrain", "--data", photos, "--max-steps", 1, "--runs-dir", tmp_path / "runs")
+    words += (*settings(*QUICK),)
+    result = pix2color(*words, "--init", "default", "--name", "shipped", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    found = load_model(tmp_path / "runs" / "shipped")[1].architecture
+    assert found == load_model(SHIPPED_MODEL)[1].architecture
+    assert load_recipe("pretrain", None, ["init=default"]).init == SHIPPED_MODEL
+    assert load_recipe("pretrain", None, ["init=./default"]).init == Path("default")
+    one_line(pix2color(*words, "--init", "./default", cwd=tmp_path), 2)
+
+
+def test_a_short_budget_shortens_the_warm_ups(photos, pretrained, tmp_path):
+    result = pix2color(
+        *("train-gan", "--init", pretrained, "--data", photos, "--max-steps", 4),
+        *("--runs-dir", tmp_path, "--name", "r"),
+        *settings(*QUICK, "critic_warmup_steps=120", "schedule.warmup_steps=200"),
+    )
+    assert result.returncode == 0, result.stderr
+    recipe = load_recipe(None, tmp_path / "r" / "config.yaml")
+    assert (recipe.critic_warmup_steps, recipe.schedule.warmup_steps) == (1, 1)
+    assert result.stderr.count("critic_warmup_steps: 120") == 1
+
+
+def test_a_run_that_could_learn_nothing_is_refused(photos, tmp_path):
+    words = ("pretrain", "--data", photos, "--max-steps", 4, "--runs-dir", tmp_path / "runs")
+    assert "reconstruction" in one_line(pix2color(*words, *settings("reconstruction.l1=0")), 2)
+    assert not (tmp_path / "runs").exists()

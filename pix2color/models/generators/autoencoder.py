@@ -37,7 +37,7 @@ class Autoencoder(Generator):
         self.apply(_initialise)
 
     def forward(self, L: Tensor) -> Tensor:
-        """``L`` (N, 1, H, W) in [-1, 1] to ``ab`` (N, 2, H, W) in (-1, 1)."""
+        """Predict, from ``L`` (N, 1, H, W) in [-1, 1], ``ab`` (N, 2, H, W) in (-1, 1)."""
         height, width = L.shape[2:]
         ab: Tensor = self.layers(padded(L, 2 ** len(_WIDTHS)))
         return ab[:, :, :height, :width]

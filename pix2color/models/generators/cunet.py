@@ -46,7 +46,7 @@ class CUNet(Generator):
         self.head = nn.Conv2d(width, 2, kernel_size=1)
 
     def forward(self, L: Tensor) -> Tensor:
-        """``L`` (N, 1, H, W) in [-1, 1] to ``ab`` (N, 2, H, W)."""
+        """Predict, from ``L`` (N, 1, H, W) in [-1, 1], ``ab`` (N, 2, H, W)."""
         height, width = L.shape[2:]
         x = self.down[0](padded(L, 2**_DOWNS))
         skips = []

@@ -8,7 +8,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pix2color.errors import MissingExtraError
 from pix2color.models.base import Generator
 from pix2color.models.encoders import resnet18_gray
 
@@ -26,21 +25,15 @@ class DynamicUNetResNet18(Generator):
     Args:
         encoder_weights: see ``encoder.resnet18_gray``.
         size: side of the square that the layers are laid out for; any size can be put in.
-
-    Raises:
-        MissingExtraError: fastai is not installed.
     """
 
     def __init__(self, encoder_weights: str = "none", size: int = 256) -> None:
         super().__init__()
         resnet = resnet18_gray(encoder_weights)  # also makes torchvision importable for fastai
-        try:
-            from fastai.vision.learner import create_body
-            from fastai.vision.models.unet import DynamicUnet
-        except ImportError as error:
-            raise MissingExtraError(
-                "dynamic-unet-resnet18 needs fastai: pip install 'pix2color[fastai]'"
-            ) from error
+        # Here, not above: importing fastai takes seconds, and other networks do not need it.
+        from fastai.vision.learner import create_body
+        from fastai.vision.models.unet import DynamicUnet
+
         unet = DynamicUnet(create_body(resnet, pretrained=False, cut=-2), 2, (size, size))
         unet.sfs.remove()
         layers = list(unet.layers)
@@ -67,7 +60,7 @@ class DynamicUNetResNet18(Generator):
 
 
 def _up(block: Any, x: Tensor, skip: Tensor) -> Tensor:
-    """What fastai's ``UnetBlock.forward`` does with the skip that its hook stored."""
+    """Compute what fastai's ``UnetBlock.forward`` does with the skip that its hook stored."""
     x = _resized(block.shuf(x), skip)
     return block.conv2(block.conv1(block.relu(torch.cat([x, block.bn(skip)], dim=1))))
 

@@ -51,7 +51,7 @@ class Pix2PixUNet256(Generator):
         self.apply(_initialise)
 
     def forward(self, L: Tensor) -> Tensor:
-        """``L`` (N, 1, H, W) in [-1, 1] to ``ab`` (N, 2, H, W) in (-1, 1)."""
+        """Predict, from ``L`` (N, 1, H, W) in [-1, 1], ``ab`` (N, 2, H, W) in (-1, 1)."""
         height, width = L.shape[2:]
         x = padded(L, self.multiple)
         skips = []

@@ -58,7 +58,7 @@ class UNet(Generator):
         self.head = nn.Conv2d(width, 2, kernel_size=1)
 
     def forward(self, L: Tensor) -> Tensor:
-        """``L`` (N, 1, H, W) in [-1, 1] to ``ab`` (N, 2, H, W)."""
+        """Predict, from ``L`` (N, 1, H, W) in [-1, 1], ``ab`` (N, 2, H, W)."""
         height, width = L.shape[2:]
         x = self.down[0](padded(L, 2**DOWNS))
         skips = []
@@ -99,7 +99,7 @@ class AttentionGate(nn.Module):
 
 
 def double_conv(before: int, after: int, activation: str = "relu") -> nn.Sequential:
-    """Two convolutions of 3 x 3, each with BatchNorm and an activation; keeps the size.
+    """Build two convolutions of 3 x 3, each with BatchNorm and an activation; keeps the size.
 
     Raises:
         ValueError: no activation has that name.

@@ -43,7 +43,7 @@ class UNetPlusPlus(Generator):
         self.head = nn.Conv2d(width, 2, kernel_size=1)
 
     def forward(self, L: Tensor) -> Tensor:
-        """``L`` (N, 1, H, W) in [-1, 1] to ``ab`` (N, 2, H, W)."""
+        """Predict, from ``L`` (N, 1, H, W) in [-1, 1], ``ab`` (N, 2, H, W)."""
         height, width = L.shape[2:]
         x = self.down[0](padded(L, 2**DOWNS))
         found = [[x]]  # by size; in each the columns so far

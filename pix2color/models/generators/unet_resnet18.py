@@ -48,7 +48,7 @@ class UNetResNet18(Generator):
         nn.init.normal_(self.head.weight, std=1e-3)
 
     def forward(self, L: Tensor) -> Tensor:
-        """``L`` (N, 1, H, W) in [-1, 1] to ``ab`` (N, 2, H, W)."""
+        """Predict, from ``L`` (N, 1, H, W) in [-1, 1], ``ab`` (N, 2, H, W)."""
         x = self.stem(L)
         features = [x]
         x = self.pool(x)

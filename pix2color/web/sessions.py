@@ -1,4 +1,4 @@
-"""What people bring to the web page: their photos, in folders that do not outlive the visit."""
+"""Sessions of the web page: their photos, in folders that do not outlive them."""
 
 from __future__ import annotations
 
@@ -15,46 +15,31 @@ import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pix2color.errors import Pix2colorError, UsageError
-from pix2color.inference.adjust import MAX_SATURATION, MAX_TEMPERATURE, Look, Mood
+from pix2color.inference.adjust import ChromaStatistics
+from pix2color.inference.options import SHARED_RENDER_SIZES, ColorizeOptions, check_range
 from pix2color.processes import is_running
-from pix2color.web.uploads import Uploads, tame
+from pix2color.web.uploads import Uploads, sanitize
 
-WAITING, AT_WORK, COLOURED, FAILED = "waiting", "at work", "coloured", "failed"
+WAITING, AT_WORK, COLORED, FAILED = "waiting", "at work", "coloured", "failed"
 MOST_PHOTOS = 100
-_MOST_VISITS = 200
-RENDER_SIZES = (32, 1024)  # what a large one takes is memory that others need, too
+_MAX_SESSIONS = 200
 _IDLE_SECONDS = 3600
 _SECONDS_BETWEEN_LOOKS = 60
 _PREFIX = "pix2color-serve-"
 
 
-@dataclass(frozen=True)
-class Wishes:
-    """What a visitor wants done to all photos.
-
-    Attributes:
-        look: of the colours.
-        render_size: short side of what the network looks at, in pixels; None: as it was trained.
-        coloured_too: colour photos that have colour already.
+def shared_options(**options: Any) -> ColorizeOptions:
+    """Return the options of a photo that is coloured on a server, within what others leave.
 
     Raises:
         UsageError: one of them is out of its range.
     """
-
-    look: Look = field(default_factory=Look)
-    render_size: int | None = None
-    coloured_too: bool = False
-
-    def __post_init__(self) -> None:
-        for name, value, low, high in (
-            ("saturation", self.look.saturation, 0, MAX_SATURATION),
-            ("temperature", self.look.temperature, -MAX_TEMPERATURE, MAX_TEMPERATURE),
-            ("render_size", self.render_size, *RENDER_SIZES),
-        ):
-            if value is not None and not low <= value <= high:
-                raise UsageError(f"{name}: {value:g} is not within {low:g} to {high:g}")
+    if options.get("render_size") is not None:
+        check_range("render_size", options["render_size"], *SHARED_RENDER_SIZES, whole=True)
+    return ColorizeOptions(**options)
 
 
 @dataclass
@@ -62,8 +47,8 @@ class Picture:
     """A visitor's photo.
 
     Attributes:
-        number: within the visit.
-        name: of the file, unique within the visit; nothing is stored under it.
+        number: within the session.
+        name: of the file, unique within the session; nothing is stored under it.
         path: where the photo is.
         refusal: why nothing can be made of it, known since it came; empty if not.
         status: ``waiting``, ``at work``, ``coloured`` or ``failed``.
@@ -84,35 +69,35 @@ class Picture:
     gone: bool = False
 
     def file(self, kind: str) -> Path | None:
-        """``before``, ``after`` or ``result``; None if there is none.
+        """Return the file of ``before``, ``after`` or ``result``; None if there is none.
 
         Until the next version is ready, the one before can be seen, and not downloaded.
         """
         names = {"before": "before.jpg", "after": "after.jpg"}
-        if self.status == COLOURED:
+        if self.status == COLORED:
             names["result"] = "result"
         return self.folder / names[kind] if self.folder and kind in names else None
 
 
 @dataclass
-class Visit:
-    """One open page.
+class Session:
+    """One open page, with its photos and options.
 
     Attributes:
         token: a secret that names it in addresses.
         folder: everything of it.
         pictures: by the handle of the upload that each came from.
-        wishes: the last ones; whoever colours by older ones stops.
+        options: the last ones; whoever colours by older ones stops.
         notice: what is wrong with the reference photo.
         ended: nothing may be written any more.
-        lock: held to change wishes or photos, or to take in what was made of them.
+        lock: held to change options or photos, or to take in what was made of them.
         choosing: held while the reference photo is looked at.
     """
 
     token: str
     folder: Path
     pictures: dict[str, Picture] = field(default_factory=dict)
-    wishes: Wishes = field(default_factory=Wishes)
+    options: ColorizeOptions = field(default_factory=ColorizeOptions)
     notice: str = ""
     ended: bool = False
     used: float = field(default_factory=time.monotonic)
@@ -120,10 +105,10 @@ class Visit:
     choosing: asyncio.Lock = field(default_factory=asyncio.Lock)
     _count: int = 0
     _reference: str = ""
-    _mood: Mood | None = None
+    _statistics: ChromaStatistics | None = None
 
-    def bring(self, handles: Iterable[str], uploads: Uploads) -> None:
-        """Make the visit's photos those of these handles: new ones in, others out.
+    def set_photos(self, handles: Iterable[str], uploads: Uploads) -> None:
+        """Let the photos be those of these handles: new ones come in, others go out.
 
         Raises:
             UsageError: they are too many, and none of the new ones is taken; or one is unknown.
@@ -141,11 +126,13 @@ class Visit:
             place = self.folder / str(self._count)
             if not upload.refusal:
                 upload.path.rename(place)
-            name = _free(tame(upload.name), {p.name for p in self.pictures.values()})
+            name = _free(sanitize(upload.name), {p.name for p in self.pictures.values()})
             self.pictures[handle] = Picture(self._count, name, place, upload.refusal)
 
-    def mood_of(self, handle: str | None, uploads: Uploads) -> Mood | None:
-        """The mood of a reference photo, which is removed; None, and a notice, if it has none.
+    def reference_statistics(self, handle: str | None, uploads: Uploads) -> ChromaStatistics | None:
+        """Return the statistics of a reference photo, and remove it.
+
+        It is None, and there is a notice, if the photo has no colour.
 
         Raises:
             UsageError: the handle is unknown.
@@ -155,32 +142,33 @@ class Visit:
             return None
         if handle != self._reference:
             upload = uploads.claim(handle)
-            self._reference, self._mood, self.notice = handle, None, upload.refusal
+            self._reference, self._statistics, self.notice = handle, None, upload.refusal
             try:
-                self._mood = None if upload.refusal else Mood.of_file(upload.path)
+                if not upload.refusal:
+                    self._statistics = ChromaStatistics.from_photo(upload.path)
             except Pix2colorError as error:
-                told = str(error).replace(str(upload.path), tame(upload.name))
-                self.notice = for_visitors(told)
+                text = str(error).replace(str(upload.path), sanitize(upload.name))
+                self.notice = without_option_advice(text)
             finally:
                 upload.path.unlink(missing_ok=True)
-        return self._mood
+        return self._statistics
 
-    def restart(self, wishes: Wishes) -> None:
-        """Everything is to be done, by these wishes."""
+    def restart(self, options: ColorizeOptions) -> None:
+        """Mark all photos as waiting to be coloured with these options."""
         with self.lock:
-            self.wishes = wishes
+            self.options = options
             for picture in self.pictures.values():
                 picture.status, picture.reason = WAITING, ""
 
     def numbered(self, number: int) -> Picture | None:
-        """The picture of that number."""
+        """Return the picture of that number, if there is one."""
         return next((p for p in self.pictures.values() if p.number == number), None)
 
     def zipped(self) -> Path:
-        """All that is coloured, under the photos' names, as a new ZIP file in the folder."""
+        """Write all that is coloured, under the photos' names, to a new ZIP file in the folder."""
         path = self.folder / f"{secrets.token_hex(8)}.zip"
         with contextlib.ExitStack() as stack:
-            # Opened all at once: a new wish meanwhile takes none of them away.
+            # Opened all at once: a new request meanwhile takes none of them away.
             with self.lock:
                 pictures = [(p.name, p.file("result")) for p in self.pictures.values()]
                 files = [(n, stack.enter_context(f.open("rb"))) for n, f in pictures if f]
@@ -198,8 +186,8 @@ class Visit:
             shutil.rmtree(picture.folder, ignore_errors=True)
 
 
-class Visits:
-    """All of them, in one folder that goes with the server; those that are idle go earlier."""
+class Sessions:
+    """Holds all sessions, in one folder that goes with the server; idle ones go earlier."""
 
     def __init__(self, max_bytes: int) -> None:
         _sweep()
@@ -207,50 +195,50 @@ class Visits:
         folder = self.root / "uploads"
         folder.mkdir()
         self.uploads = Uploads(folder, max_bytes)
-        self._by_page: dict[str, Visit] = {}
+        self._by_page: dict[str, Session] = {}
         self._lock = threading.Lock()
         self._closed = threading.Event()
         threading.Thread(target=self._watch, daemon=True).start()
 
-    def of_page(self, page: str) -> Visit:
-        """The visit of an open page, by the name that gradio gives the page; a new one if need be.
+    def of_page(self, page: str) -> Session:
+        """Return the session of an open page, by gradio's name of the page; a new one if need be.
 
         Raises:
             UsageError: there are too many.
         """
         with self._lock:
             if page not in self._by_page:
-                if len(self._by_page) >= _MOST_VISITS:
+                if len(self._by_page) >= _MAX_SESSIONS:
                     raise UsageError("too many people are here at once; come back in a minute")
                 token = secrets.token_urlsafe(16)
                 folder = self.root / token
                 folder.mkdir()
-                self._by_page[page] = Visit(token, folder)
-            visit = self._by_page[page]
-            visit.used = time.monotonic()
-            return visit
+                self._by_page[page] = Session(token, folder)
+            session = self._by_page[page]
+            session.used = time.monotonic()
+            return session
 
-    def by_token(self, token: str) -> Visit | None:
-        """The visit that has this secret name."""
+    def by_token(self, token: str) -> Session | None:
+        """Return the session that has this secret name, if there is one."""
         with self._lock:
-            visits = list(self._by_page.values())
-        for visit in visits:
-            if secrets.compare_digest(visit.token.encode(), token.encode()):
-                visit.used = time.monotonic()
-                return visit
+            sessions = list(self._by_page.values())
+        for session in sessions:
+            if secrets.compare_digest(session.token.encode(), token.encode()):
+                session.used = time.monotonic()
+                return session
         return None
 
     def end(self, page: str) -> None:
         """Forget a page and remove all that it brought."""
         with self._lock:
-            visit = self._by_page.pop(page, None)
-        if visit is not None:
-            with visit.lock:
-                visit.ended = True
-            shutil.rmtree(visit.folder, ignore_errors=True)
+            session = self._by_page.pop(page, None)
+        if session is not None:
+            with session.lock:
+                session.ended = True
+            shutil.rmtree(session.folder, ignore_errors=True)
 
     def stored(self) -> int:
-        """Bytes in all files of all visits."""
+        """Return the number of bytes in all files of all sessions."""
         total = 0
         for folder, _, names in os.walk(self.root):
             for name in names:
@@ -272,13 +260,13 @@ class Visits:
         """Forget the pages that nobody has used for an hour."""
         oldest = time.monotonic() - _IDLE_SECONDS
         with self._lock:
-            idle = [page for page, visit in self._by_page.items() if visit.used < oldest]
+            idle = [page for page, session in self._by_page.items() if session.used < oldest]
         for page in idle:
             self.end(page)
 
 
-def for_visitors(reason: str) -> str:
-    """Without the advice to use options of the command line."""
+def without_option_advice(reason: str) -> str:
+    """Return a message without its advice to use options of the command line."""
     return re.sub(r"; [^;()]*--[a-z][^;()]*", "", reason)
 
 

@@ -1,0 +1,168 @@
+"""The commands that look at a finished model: its quality, its origin, its file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from pix2color.cli.options import MODEL, PATH, Command
+from pix2color.errors import UsageError
+
+# Nothing heavy is imported up here: `--help` must answer at once.
+
+
+@click.command(cls=Command, example="pix2color evaluate --model runs/mine-gan --data test-photos/")
+@MODEL
+@click.option(
+    "--data",
+    required=True,
+    multiple=True,
+    type=PATH,
+    metavar="FOLDER",
+    help="Measure on the colour photos in this folder and all below it; repeatable.",
+)
+@click.option(
+    "--input",
+    "given",
+    type=click.Choice(
+        ["lab", "luma", "film", "mix", "blur", "vignette", "tone", "grain", "fade", "jpeg"]
+    ),
+    default="lab",
+    help="Give the model the picture's own L* (lab); its luma, as a grey file has it; what is left "
+    "on a worn black-and-white photo (film, mix); or one such effect alone.",
+)
+@click.option(
+    "--critic/--no-critic", default=True, help="Train the patch critic, the slowest measure."
+)
+@click.option(
+    "--perceptual",
+    metavar="local|FILE",
+    help="Measure LPIPS, FID and KID, too, by networks that torch keeps here (local), or by a "
+    "ResNet18's file.",
+)
+@click.option(
+    "--csv",
+    "csv_path",
+    type=PATH,
+    metavar="FILE",
+    help="Write the figures of every photo to this file.",
+)
+@click.option(
+    "--sheet",
+    type=PATH,
+    metavar="FILE",
+    help="Write a contact sheet (PNG) to this file: gray | ours | truth.",
+)
+@click.option(
+    "--samples", type=click.IntRange(1), default=12, help="Show so many pictures on the sheet."
+)
+@click.option(
+    "--by-folder", is_flag=True, help="Print figures of each folder's photos, too (in JSON always)."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+def evaluate(
+    model: Path | None,
+    data: tuple[Path, ...],
+    given: str,
+    critic: bool,
+    perceptual: str | None,
+    csv_path: Path | None,
+    sheet: Path | None,
+    samples: int,
+    by_folder: bool,
+    as_json: bool,
+) -> None:
+    """Measure a model on colour photos.
+
+    The grey picture is measured beside it; docs/metrics.md explains the measures.
+    """
+    from pix2color.evaluation import tables
+    from pix2color.evaluation.perceptual import Perceptual
+    from pix2color.evaluation.protocol import add_critic
+    from pix2color.evaluation.protocol import evaluate as run
+    from pix2color.evaluation.self_check import self_check
+    from pix2color.inference.colorizer import Colorizer
+
+    if sheet and sheet.suffix.lower() != ".png":
+        raise UsageError(f"--sheet {sheet}: a contact sheet is a PNG; let its name end in .png")
+    for path in filter(None, (csv_path, sheet)):
+        if path.is_dir():
+            raise UsageError(f"{path}: is a folder; name a file")
+    colorizer = Colorizer.load(model)
+    result = run(
+        colorizer,
+        list(data),
+        model_input=given,
+        critic=False,  # not before the table is printed
+        perceptual=Perceptual(perceptual) if perceptual else None,
+    )
+    if not as_json:
+        click.echo(tables.table(result, pending="critic" if critic else None))
+        if by_folder:
+            click.echo("\n" + tables.folders_table(result))
+    if csv_path:
+        tables.write_csv(result, csv_path)
+    if sheet:
+        tables.write_contact_sheet(result.samples(samples), sheet)
+    if critic:
+        add_critic(result)
+    if as_json:
+        click.echo(tables.to_json(result, self_check(result)))
+    elif critic:
+        click.echo(tables.line(result, "critic"))
+
+
+@click.command(cls=Command, example="pix2color info runs/mine-gan")
+@click.argument("model", type=PATH, metavar="[RUN_OR_FILE]", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print the whole header as JSON.")
+def info(model: Path | None, as_json: bool) -> None:
+    """Describe a model file, and check that it is whole.
+
+    Without a name: the model that ships with the package.
+    """
+    from pix2color.files import SHIPPED_MODEL
+    from pix2color.models import export
+
+    about = export.describe(model or SHIPPED_MODEL)
+    click.echo(json.dumps(about, indent=2) if as_json else export.as_text(about))
+
+
+@click.command(
+    cls=Command,
+    example="""\
+pix2color export --format onnx --model runs/mine-gan --out mine.onnx
+pix2color export --format safetensors --model runs/mine-gan --out mine.safetensors""",
+)
+@MODEL
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(["onnx", "safetensors"]),
+    required=True,
+    help="Write an ONNX graph, for onnxruntime and others, that takes any height and width; or a "
+    "safetensors model file in half precision, of half the size.",
+)
+@click.option(
+    "--card",
+    type=PATH,
+    metavar="FILE",
+    help="With safetensors, put this text into the file's header, such as a model card.",
+)
+@click.option(
+    "--out", required=True, type=PATH, metavar="FILE", help="Write the model to this file."
+)
+def export(model: Path | None, file_format: str, card: Path | None, out: Path) -> None:
+    """Write a model to a file, for onnxruntime or to pass on."""
+    from pix2color.files import SHIPPED_MODEL
+    from pix2color.models.export import export_onnx, export_safetensors
+
+    model = model or SHIPPED_MODEL
+    if file_format == "safetensors":
+        export_safetensors(model, out, card)
+    elif card is not None:
+        raise UsageError("--card: goes with --format safetensors")
+    else:
+        export_onnx(model, out)
+    click.echo(out)

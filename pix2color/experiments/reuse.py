@@ -1,0 +1,133 @@
+"""Training and evaluation of a recipe, each done once in an output folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pix2color import __version__
+from pix2color.data.sources import Photo
+from pix2color.errors import Stopped
+from pix2color.evaluation.perceptual import Perceptual
+from pix2color.evaluation.protocol import (
+    GRAY,
+    MODEL,
+    Evaluation,
+    evaluate_photos,
+)
+from pix2color.evaluation.scores import Score
+from pix2color.evaluation.tables import as_dict
+from pix2color.experiments.costs import read_costs
+from pix2color.experiments.plan import AnyRecipe, check_same_recipe, with_room
+from pix2color.experiments.results import System
+from pix2color.files import write_bytes
+from pix2color.inference.colorizer import Colorizer
+from pix2color.models.model_file import model_hash
+from pix2color.progress import say
+from pix2color.training.run import resume, train
+from pix2color.training.run_folder import CONFIG_IN_RUN, FINISHED, read_run
+
+
+def train_and_evaluate(
+    recipe: AnyRecipe, photos: list[Photo], out: Path, perceptual: Perceptual | None = None
+) -> tuple[System, Evaluation]:
+    """Train and evaluate a recipe; what is done in ``out`` already is kept.
+
+    Raises:
+        Pix2colorError: it cannot be.
+        Stopped: by a signal; the same call goes on.
+    """
+    with resumable():
+        run = train_or_reuse(recipe)
+        evaluation = evaluate_or_reuse(run, photos, out / "evaluations", perceptual)
+    scores, start = evaluation.rows[MODEL], _started_from(recipe, out)
+    return System(run.name, scores, evaluation.pictures, read_costs(run), start), evaluation
+
+
+@contextmanager
+def resumable() -> Iterator[None]:
+    """Report a stop as one of the whole command, which goes on when it is given again."""
+    try:
+        yield
+    except Stopped as stopped:
+        raise Stopped(
+            "stopped, all is saved; the same command goes on", stopped.exit_code
+        ) from None
+
+
+def train_or_reuse(recipe: AnyRecipe) -> Path:
+    """Return the run of a recipe with a name: kept if finished, gone on with if begun, else new.
+
+    Raises:
+        UsageError: it is there, but was trained by other settings.
+        Pix2colorError: it cannot be trained.
+    """
+    assert recipe.name is not None
+    folder = recipe.runs_dir / recipe.name
+    recipe = with_room(recipe)
+    if recipe.init is not None:
+        recipe = recipe.model_copy(update={"init_hash": model_hash(recipe.init)})
+    check_same_recipe(recipe, folder)
+    if not (folder / CONFIG_IN_RUN).is_file():
+        return train(recipe)
+    run = read_run(folder)
+    if run.state == FINISHED:
+        say(f"{folder}: is trained already")
+        return folder
+    if run.checkpoint is None:  # stopped before anything was worth keeping
+        shutil.rmtree(folder)
+        return train(recipe)
+    return resume(folder)
+
+
+def evaluate_or_reuse(
+    run: Path, photos: list[Photo], folder: Path, perceptual: Perceptual | None = None
+) -> Evaluation:
+    """Evaluate a run's model by the protocol, once for each model, photos, measures and version.
+
+    Raises:
+        DataError: no photo has colour.
+    """
+    measures = f"{perceptual.features} {perceptual.measures}" if perceptual else ""
+    digest = hashlib.sha256(f"{__version__} {measures}".encode())
+    for photo in photos:
+        digest.update(os.fsencode(photo.path) + str(photo.share).encode())
+    folder = folder / digest.hexdigest()[:16]
+    path = folder / f"{run.name}-{model_hash(run)}.json"
+    if path.is_file():
+        say(f"{run.name}: is evaluated already")
+        return _read(path)
+    others = sorted(folder.glob("*.json"))
+    gray = _read(others[0]).rows[GRAY] if others else None
+    evaluation = evaluate_photos(Colorizer.load(run), photos, perceptual=perceptual, gray=gray)
+    found = {**as_dict(evaluation), "pictures": evaluation.pictures}
+    write_bytes(path, json.dumps(found).encode())
+    return evaluation
+
+
+def _read(path: Path) -> Evaluation:
+    found = json.loads(path.read_text(encoding="utf-8"))
+    rows = {
+        row: {
+            name: Score(math.nan if value is None else value, low, high)
+            for name, (value, low, high) in scores.items()
+        }
+        for row, scores in found.pop("rows").items()
+    }
+    return Evaluation(rows=rows, **found)
+
+
+def _started_from(recipe: AnyRecipe, out: Path) -> str | None:
+    """Return the name of the model that training started from; None if from scratch."""
+    init = recipe.init
+    if init is not None:
+        return init.name if init.parent == (out / "runs").resolve() else str(init)
+    if recipe.model.encoder_weights == "none":
+        return None
+    return f"an encoder ({recipe.model.encoder_weights})"

@@ -1,0 +1,67 @@
+"""A coloured photo, as a picture and as the bytes of a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from pix2color.color.recompose import Planes
+from pix2color.imaging.grayscale import GrayPhoto
+from pix2color.imaging.io import encode_planes
+from pix2color.inference.options import ColorizeOptions
+
+_GAP = 16  # pixels between before and after
+
+
+@dataclass(frozen=True)
+class ColoredPhoto:
+    """A photo and its colour version at full size.
+
+    Attributes:
+        photo: as it was read.
+        planes: its colour version, without transparency.
+    """
+
+    photo: GrayPhoto
+    planes: Planes
+
+    def to_picture(self) -> Image.Image:
+        """Return the colour version in mode RGB, or RGBA if the photo has transparency."""
+        picture = self.planes.to_picture()
+        if self.photo.alpha is not None:
+            picture.putalpha(Image.fromarray(self.photo.alpha))
+        return picture
+
+    def encode(self, path: Path, options: ColorizeOptions) -> bytes:
+        """Return the colour version as the bytes of a file.
+
+        Args:
+            path: of the file; its ending names the format.
+            options: its ``quality`` and ``keep_metadata`` are used.
+
+        Raises:
+            ImageError: the format is unknown or cannot hold such a picture.
+        """
+        metadata = self.photo.metadata.marked() if options.keep_metadata else None
+        return encode_planes(
+            path, self.planes, quality=options.quality, alpha=self.photo.alpha, metadata=metadata
+        )
+
+    def encode_comparison(self, path: Path, options: ColorizeOptions) -> bytes:
+        """Return before | after, side by side with white between, as the bytes of a file.
+
+        Arguments and errors are those of ``encode``; no metadata is carried over.
+        """
+        gray, planes = self.photo.gray, self.planes
+        height, width = gray.shape
+        white = np.full((height, _GAP + width % 2), 255, np.uint8)
+        neutral = np.full((len(planes.cb), (width + white.shape[1]) // 2), 128, np.uint8)
+        pair = Planes(
+            np.concatenate([gray, white, planes.y], axis=1),
+            np.concatenate([neutral, planes.cb], axis=1),
+            np.concatenate([neutral, planes.cr], axis=1),
+        )
+        return encode_planes(path, pair, quality=options.quality)

@@ -1,0 +1,88 @@
+"""The reduced gray pictures that a network looks at, made from photos."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from pix2color.imaging.grayscale import GrayPhoto
+
+_MULTIPLE = 16  # sides of what the network sees are multiples of it, so that photos share batches
+# From this on: torch 2.13 reads memory that nobody wrote in some bf16 convolutions of width 2.
+_MIN_SIDE = 64
+_MAX_PIXELS = 2_000_000  # that the network is shown, of long strips
+_FADED_BLACK, _FADED_WHITE = 30, 226  # gray levels, L* of 11 and 90
+_FRESH_BLACK, _FRESH_WHITE = 17, 241  # L* of 5 and 95
+_MIN_CONTRAST = 40  # stretching less would make colours of noise
+
+
+@dataclass(frozen=True)
+class PreparedPhoto:
+    """A photo and its reduced version for the network.
+
+    Attributes:
+        photo: at full size.
+        network_input: gray, uint8 (h, w).
+    """
+
+    photo: GrayPhoto
+    network_input: np.ndarray
+
+    @property
+    def group(self) -> tuple[int, ...]:
+        """The padded height and width; photos in which they are the same share batches."""
+        return tuple(_padded(side) for side in self.network_input.shape)
+
+    @property
+    def weight(self) -> int:
+        """The number of pixels of the photo, as a measure of the memory it takes."""
+        return self.photo.gray.size
+
+
+def prepare(photo: GrayPhoto, render_size: int) -> PreparedPhoto:
+    """Reduce a photo to what the network looks at; smaller photos are not enlarged.
+
+    Args:
+        photo: of any size.
+        render_size: short side of the result, in pixels; less for very long strips.
+    """
+    picture = Image.fromarray(photo.gray)
+    affordable = (_MAX_PIXELS / (picture.width * picture.height)) ** 0.5
+    scale = min(render_size / min(picture.size), affordable)
+    if scale < 1:
+        width, height = (max(1, round(side * scale)) for side in picture.size)
+        picture = picture.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=2.0)
+    return PreparedPhoto(photo, np.asarray(picture))
+
+
+def stack(batch: list[PreparedPhoto]) -> np.ndarray:
+    """Return the inputs of photos of one ``group`` as uint8 (N, H, W), their edges repeated."""
+    height, width = batch[0].group
+    inputs = [prepared.network_input for prepared in batch]
+    return np.stack(
+        [
+            np.pad(gray, ((0, height - gray.shape[0]), (0, width - gray.shape[1])), mode="edge")
+            for gray in inputs
+        ]
+    )
+
+
+def restore_contrast(gray: np.ndarray) -> np.ndarray:
+    """Return a faded picture, uint8 (h, w), with the contrast of a fresh one; any other as it is.
+
+    So that a faded print gets the colours of a fresh one. Where either black or white is there, low
+    contrast may well be the scene's own.
+    """
+    black, white = np.percentile(gray, (0.5, 99.5))
+    if black < _FADED_BLACK or white > _FADED_WHITE:
+        return gray
+    shares = (np.arange(256) - black) / max(white - black, _MIN_CONTRAST)
+    levels = _FRESH_BLACK + (_FRESH_WHITE - _FRESH_BLACK) * shares
+    return levels.clip(0, 255).round().astype(np.uint8)[gray]
+
+
+def _padded(side: int) -> int:
+    return max(_MIN_SIDE, math.ceil(side / _MULTIPLE) * _MULTIPLE)
