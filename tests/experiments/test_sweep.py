@@ -142,6 +142,7 @@ def test_ctrl_c_is_gone_on_with(photos, tmp_path):
         ("optimizer.lr=1e-5..1e-2", 2, lambda value: 1e-5 <= value <= 1e-2),
         ("data.batch_size=2..4", 2, lambda value: value in (2, 3, 4)),
     ],
+    ids=["real", "whole"],
 )
 def test_a_search_within_a_range_makes_so_many_trials(over, trials, allowed, photos, tmp_path):
     run_here(photos, tmp_path, [over], "--trials", trials)
@@ -152,7 +153,7 @@ def test_a_search_within_a_range_makes_so_many_trials(over, trials, allowed, pho
 
 @pytest.mark.slow
 def test_a_killed_worker_loses_nothing_and_two_share_what_is_left(photos, tmp_path):
-    command = [sys.executable, "-m", "pix2color", *words(photos, tmp_path, BOTH, steps=40)]
+    command = [sys.executable, "-m", "pix2color", *words(photos, tmp_path, BOTH, steps=20)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     wait_for_a_checkpoint(tmp_path, process)
     process.kill()
@@ -182,8 +183,9 @@ def ask_for_all(out, plan, start, numbers):
     [
         ("optimizer.lr=0.0001..0.9", 30),  # all of them waiting
         (f"reconstruction={','.join(map(str, range(30)))}", None),  # all combinations
-        ("data.batch_size=1..30", 40),  # a search that would repeat itself
+        ("data.batch_size=1..30", 40),  # a range of whole numbers, and more trials than it has
     ],
+    ids=["waiting", "combinations", "range"],
 )
 def test_no_two_workers_get_the_same_trial(over, trials, tmp_path):
     shared = optuna.create_study(study_name="shared", storage=f"sqlite:///{tmp_path / 'sweep.db'}")
