@@ -173,7 +173,7 @@ def overfit(flags: RecipeFlags, images: int) -> None:
     if not is_main():
         return
     found = verdict(run)
-    click.echo(f"{run}\n{found.told()}")
+    click.echo(f"{run}\n{found.summary()}")
     if not found.learnt:
         sys.exit(Pix2colorError.exit_code)
 
@@ -208,7 +208,7 @@ def pretrain_encoder(flags: RecipeFlags, out: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"out": str(out), **dataclasses.asdict(found)}, indent=2))
         return
-    click.echo(found.told(), err=True)
+    click.echo(found.summary(), err=True)
     click.echo(out)
 
 

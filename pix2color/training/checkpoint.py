@@ -1,4 +1,4 @@
-"""Everything a run needs to go on exactly, in files that are whole or not there.
+"""The checkpoints of a run: all that it needs to go on exactly, in files that are whole or absent.
 
 A checkpoint is a folder ``checkpoints/step-…`` with one file of tensors and plain values. It is
 written under a temporary name, read again with ``weights_only=True``, and renamed; only then do
@@ -63,7 +63,7 @@ def save(
 
 
 def load_newest(folder: Path) -> dict[str, Any]:
-    """The state of the newest checkpoint that can be read; damaged ones are told of.
+    """Return the state of the newest readable checkpoint, with a message about damaged ones.
 
     Raises:
         ModelError: there is none.
@@ -83,7 +83,7 @@ def load_newest(folder: Path) -> dict[str, Any]:
 
 
 def load(folder: Path, step: int) -> dict[str, Any]:
-    """The state of one checkpoint.
+    """Return the state of one checkpoint.
 
     Raises:
         ModelError: it cannot be read, or is another version's.
@@ -96,12 +96,12 @@ def load(folder: Path, step: int) -> dict[str, Any]:
 
 
 def exists(folder: Path) -> bool:
-    """Whether there is any."""
+    """Return whether the run folder has any checkpoint."""
     return bool(_all(folder))
 
 
 def _reason(error: BaseException) -> str:
-    """In words; torch buries the system's own."""
+    """Return the system's reason for an error, which torch buries in its own message."""
     buried: BaseException | None = error
     while buried is not None:
         if isinstance(buried, OSError) and buried.strerror:

@@ -1,4 +1,4 @@
-"""Trains ResNet18 to tell the folders of gray photos apart, as an encoder to begin with."""
+"""The pretraining of an encoder: ResNet18 learns to tell the folders of gray photos apart."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ from pix2color.training.supervision import Supervisor
 
 @dataclass(frozen=True)
 class Pretrained:
-    """An encoder that was written.
+    """The result of pretraining an encoder.
 
     Attributes:
-        folders: that it tells apart, by name.
+        folders: names of the folders that it tells apart.
         accuracy: share of the validation photos that it puts into their folder, …
         commonest: … and that always naming their commonest one would. None without validation.
     """
@@ -54,8 +54,8 @@ class Pretrained:
     accuracy: float | None
     commonest: float | None
 
-    def told(self) -> str:
-        """In one line."""
+    def summary(self) -> str:
+        """Return the result in one line, for the person who trains."""
         if self.accuracy is None:
             return f"{len(self.folders)} folders, no validation"
         return (
@@ -117,9 +117,10 @@ def pretrain_encoder(recipe: Recipe, out: Path) -> Pretrained:
 
 
 def classified_encoder(recipe: Recipe, run: Path) -> Path:
-    """The file of an encoder that has learnt the folders, made beside a run that is to begin.
+    """Return the file of an encoder that has learnt the folders; train it first if need be.
 
-    One that is there is taken if it was made by the same recipe from the same photos.
+    It lies beside the run that is to begin, and is used again by a run of the same recipe and
+    photos.
 
     Raises:
         UsageError: there are several processes; the rest as for ``pretrain_encoder``.
@@ -136,12 +137,12 @@ def classified_encoder(recipe: Recipe, run: Path) -> Path:
     if not path.is_file():
         run.parent.mkdir(parents=True, exist_ok=True)
         encoder = pretrain_encoder(recipe.model_copy(update={"name": None}), path)
-        say(f"encoder: {encoder.told()}")
+        say(f"encoder: {encoder.summary()}")
     return path
 
 
 def _new_folder(recipe: Recipe, out: Path) -> Path:
-    """Where the curves go; whatever can be refused before the training is refused here."""
+    """Return the folder for the curves, after all checks that need no training."""
     folder = recipe.runs_dir / (recipe.name or f"encoder-{time.strftime('%Y%m%d-%H%M%S')}")
     if folder.exists():
         raise UsageError(f"{folder}: exists; choose another --name")

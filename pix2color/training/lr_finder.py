@@ -1,4 +1,4 @@
-"""Which learning rate suits a network, its batches and its optimizer: fastai's finder."""
+"""The search for a learning rate that suits network, batches and optimizer: fastai's finder."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Finding:
-    """Suggested rate by method, and the curve that it was read from: rates and L1 losses."""
+    """The suggested rate by method, and the curve that it was read from: rates and L1 losses."""
 
     suggestions: dict[str, float]
     rates: list[float]
@@ -41,7 +41,7 @@ class Finding:
 
 
 def find_rate(recipe: PretrainRecipe, *, steps: int, out: Path) -> Finding:
-    """A mock training with rising rate, on fresh weights that are thrown away.
+    """Run a mock training with a rising rate, on fresh weights that are thrown away.
 
     The method is L. N. Smith's (2017, arXiv:1506.01186); the loop and the ways to read the
     curve are fastai's.
@@ -143,7 +143,7 @@ def _import_fastai() -> None:
 
 
 class _Pairs:
-    """L and ab of one batch after another, as fastai's loop wants them: ``steps`` an epoch."""
+    """An iterable of L and ab, batch by batch, as fastai's loop wants it: ``steps`` an epoch."""
 
     def __init__(
         self,
@@ -163,7 +163,7 @@ class _Pairs:
             yield rgb_to_l_ab(batch.pixels.to(self.device))
 
     def to(self, device: torch.device) -> None:
-        """fastai asks for it; the batches come on the device already."""
+        """Do nothing: fastai calls this, but the batches come on the device already."""
 
 
 def _plot(finding: Finding) -> Figure:

@@ -1,4 +1,4 @@
-"""A step whose gradient is not finite leaves no trace; decided on the device, without a wait."""
+"""The undoing of steps whose gradient is not finite, decided on the device without a wait."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from torch.optim import Optimizer
 
 
 class Statistics:
-    """What forward passes leave in networks: running means of BatchNorm, vectors of spectral norm.
+    """The buffers that forward passes change: BatchNorm's running means, spectral norm's vectors.
 
     Args:
-        modules: whose buffers they are.
+        modules: the networks whose buffers they are.
     """
 
     def __init__(self, modules: list[nn.Module]) -> None:
         self._buffers = [b for m in modules for b in m.buffers() if b.is_floating_point()]
 
     def now(self) -> Tensor:
-        """A copy of all of them, one row."""
+        """Return a copy of all buffers in one row."""
         return torch.cat([b.flatten() for b in self._buffers]) if self._buffers else torch.empty(0)
 
     def restore_unless(self, finite: Tensor, before: Tensor) -> None:
@@ -33,7 +33,7 @@ class Statistics:
 
 
 def step_if(finite: Tensor, optimizer: Optimizer) -> None:
-    """The optimizer's step, or none if the gradient is not finite.
+    """Take the optimizer's step, or none if the gradient is not finite.
 
     Fused optimizers decide on the device (as for ``torch.amp.GradScaler``); others have to wait.
     """

@@ -1,4 +1,4 @@
-"""Whether a network can learn colour at all: a few photos, learnt by heart."""
+"""The test that a network can learn colour at all: it learns a few photos by heart."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _STEPS = 300
 def overfit_recipe(
     config: Path | None, settings: tuple[str, ...], flags: dict[str, Any]
 ) -> PretrainRecipe | GanRecipe:
-    """The recipe of stage one, changed for learning by heart; what is given wins.
+    """Return stage one's recipe, changed for learning by heart; settings and flags given win.
 
     Raises:
         MissingPathError, ConfigError: see ``load_recipe``.
@@ -46,11 +46,11 @@ def overfit_recipe(
 
 @dataclass(frozen=True)
 class Verdict:
-    """On a run that was trained and validated on the same few photos.
+    """The verdict on a run that was trained and validated on the same few photos.
 
     Attributes:
-        run: its folder.
-        psnr, psnr_gray: of its colours and of no colours, in dB.
+        run: the run's folder.
+        psnr, psnr_gray: PSNR of the predicted colours and of the gray pictures, in dB.
         colorfulness_ratio: 1 is as colourful as the photos.
     """
 
@@ -61,12 +61,12 @@ class Verdict:
 
     @property
     def learnt(self) -> bool:
-        """The criterion: both, since gray pictures have a high PSNR and noise has colour."""
+        """Whether PSNR and colourfulness both suffice: gray has high PSNR, and noise has colour."""
         gain = self.psnr - self.psnr_gray
         return gain >= LEAST_GAIN and self.colorfulness_ratio >= LEAST_COLORFULNESS
 
-    def told(self) -> str:
-        """For people, with advice if it has not learnt."""
+    def summary(self) -> str:
+        """Return the verdict in words, with advice if the network has not learnt."""
         figures = (
             f"PSNR {self.psnr:.2f} dB, {self.psnr - self.psnr_gray:+.2f} against gray "
             f"(needed: +{LEAST_GAIN:g}); colourfulness ratio {self.colorfulness_ratio:.2f} "
@@ -82,7 +82,7 @@ class Verdict:
 
 
 def verdict(run: Path) -> Verdict:
-    """Of a finished run.
+    """Return the verdict on a finished run.
 
     Raises:
         DataError: it could not be validated.

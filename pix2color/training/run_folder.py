@@ -1,4 +1,4 @@
-"""What a folder of training runs holds, read from file names and text alone: no torch."""
+"""The contents of a folder of training runs, read from file names and text alone: no torch."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _VALIDATION = "val/"
 
 @dataclass
 class RunSummary:
-    """One run.
+    """The state of one training run, as its folder shows it.
 
     Attributes:
         folder: of the run.
@@ -56,12 +56,12 @@ class RunSummary:
     scores: dict[str, float] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
+        """Return the summary as plain values that JSON can hold."""
         return {**asdict(self), "name": self.folder.name, "folder": str(self.folder)}
 
 
 def find_runs(folder: Path) -> list[RunSummary]:
-    """The runs in a folder, or the folder itself if it is one, oldest first.
+    """Return the runs in a folder, or the folder itself if it is one, oldest first.
 
     Raises:
         MissingPathError: there is no such folder.
@@ -77,7 +77,7 @@ def find_runs(folder: Path) -> list[RunSummary]:
 
 
 def read_run(folder: Path) -> RunSummary:
-    """What is known of one run."""
+    """Return the state of the run in a folder."""
     recipe = _recipe(folder / CONFIG_IN_RUN)
     points = _newest_points(folder / METRICS_IN_RUN)
     last = next(points, {"step": 0})
@@ -100,7 +100,7 @@ def read_run(folder: Path) -> RunSummary:
 
 
 def is_finished(folder: Path) -> bool:
-    """Whether the run's budget is spent and all that it ends with is written."""
+    """Return whether the run's budget is spent and all that it ends with is written."""
     return FINISHED in next(_newest_points(folder / METRICS_IN_RUN), {})
 
 
@@ -122,7 +122,7 @@ def _state(run: RunSummary, *, ended: bool) -> str:
 
 
 def _recipe(config: Path) -> dict[str, Any]:
-    """Task and budget; no task if the file is none of ours."""
+    """Return a recipe's task and budget; the task is empty if the file is no recipe of ours."""
     try:
         recipe = yaml.safe_load(config.read_text(encoding="utf-8"))
         return {"task": str(recipe["task"]), "budget": dict(recipe["budget"])}
@@ -131,7 +131,7 @@ def _recipe(config: Path) -> dict[str, Any]:
 
 
 def _newest_points(metrics: Path) -> Iterator[dict[str, Any]]:
-    """The lines of the curves, last one first; one that is being written is passed over."""
+    """Yield the points of the curves, the last one first, without lines that are half written."""
     if not metrics.is_file():
         return
     for line in reversed(metrics.read_bytes().splitlines()):
@@ -146,7 +146,7 @@ def _has_scores(point: dict[str, Any]) -> bool:
 
 
 def table(runs: list[RunSummary]) -> str:
-    """A line a run."""
+    """Return a table for people, with one line for each run."""
     lines = [("run", "task", "state", "step", "PSNR (gray)", "ΔE00", "colourful", "MB", "written")]
     for run in runs:
         budget = next((f"{v:g} {k.removeprefix('max_')}" for k, v in run.budget.items()), "")

@@ -1,4 +1,4 @@
-"""One gain for all colours, fitted on photos: the cheap trick that every GAN must beat."""
+"""The saturation match: one gain for all colours, fitted on photos, which every GAN must beat."""
 
 from __future__ import annotations
 

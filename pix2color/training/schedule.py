@@ -1,4 +1,4 @@
-"""How learning rates move over a run."""
+"""The schedule of the learning rates over a run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ONECYCLE = ("pct_start", "div_factor", "final_div_factor")
 
 
 class Schedule:
-    """Share of the top learning rate at any moment of a run.
+    """The share of the top learning rate at any moment of a run.
 
     All but ``plateau`` are pure functions of how much of the budget is spent, steps or minutes.
 
@@ -32,7 +32,7 @@ class Schedule:
 
     def __init__(self, config: ScheduleConfig) -> None:
         self.config = config
-        self._options = _checked(config)
+        self._options = _checked_options(config)
         self._plateau: ReduceLROnPlateau | None = None
         if config.name == "plateau":
             optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)  # to be told its rate
@@ -46,7 +46,7 @@ class Schedule:
             raise ConfigError(f"schedule.options {config.options} do not fit: {error}") from error
 
     def factor(self, progress: float, own_step: int) -> float:
-        """Share of the top learning rate.
+        """Return the share of the top learning rate.
 
         Args:
             progress: share of the whole budget that is spent.
@@ -63,26 +63,26 @@ class Schedule:
         return warmup
 
     def judged(self, loss: float) -> None:
-        """Tell of a validation; lower is better. Only ``plateau`` listens."""
+        """Take note of a validation's loss, lower is better, which only ``plateau`` follows."""
         if self._plateau:
             self._plateau.step(loss)
 
     def agree(self, accelerator: Accelerator) -> None:
-        """Only the first of several processes validates; the others follow it."""
+        """Give all processes the rate of the first one, which alone validates."""
         if self._plateau and accelerator.num_processes > 1:
             group = self._plateau.optimizer.param_groups[0]
             rate = torch.tensor([group["lr"]], dtype=torch.float64, device=accelerator.device)
             group["lr"] = broadcast(rate).item()
 
     def state_dict(self) -> dict[str, Any]:
-        """Plain values that ``load_state_dict`` goes on from."""
+        """Return plain values that ``load_state_dict`` goes on from."""
         if not self._plateau:
             return {}
         rate = self._plateau.optimizer.param_groups[0]["lr"]
         return {"plateau": self._plateau.state_dict(), "rate": rate}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from another's ``state_dict``."""
+        """Go on from another schedule's ``state_dict``."""
         if self._plateau:
             self._plateau.load_state_dict(state["plateau"])
             self._plateau.optimizer.param_groups[0]["lr"] = state["rate"]
@@ -94,7 +94,7 @@ def _one_cycle(
     div_factor: float = 25.0,
     final_div_factor: float = 1e4,
 ) -> float:
-    """Up along a half cosine, then down (Smith & Topin 2017, arXiv:1708.07120)."""
+    """Return the rate of a half cosine up and one down (Smith & Topin 2017, arXiv:1708.07120)."""
     first = 1 / div_factor
     if progress < pct_start:
         return _half_cosine(first, 1.0, progress / pct_start)
@@ -105,8 +105,8 @@ def _half_cosine(start: float, end: float, share: float) -> float:
     return end + (start - end) * (1 + math.cos(math.pi * share)) / 2
 
 
-def _checked(config: ScheduleConfig) -> dict[str, Any]:
-    """The options, if torch's class has them and they have a meaning here."""
+def _checked_options(config: ScheduleConfig) -> dict[str, Any]:
+    """Return the options, once each is known to torch's class and has a meaning here."""
     kind = _TORCH.get(config.name)
     known: list[str] = []
     if kind is OneCycleLR:
@@ -115,6 +115,6 @@ def _checked(config: ScheduleConfig) -> dict[str, Any]:
         known = [name for name in inspect.signature(kind).parameters if name != "optimizer"]
     for option in config.options:
         if option not in known:
-            told = f"it has: {', '.join(known)}" if known else "it has none"
-            raise ConfigError(f"schedule.options: {config.name} has no {option!r}; {told}")
+            choice = f"it has: {', '.join(known)}" if known else "it has none"
+            raise ConfigError(f"schedule.options: {config.name} has no {option!r}; {choice}")
     return config.options

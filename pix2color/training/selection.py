@@ -1,4 +1,4 @@
-"""Which validation of a run is the best, and why."""
+"""The selection of a run's best validation."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ History = Sequence[dict[str, Any]]  # step and scores of each validation
 
 
 def best(history: History, config: SelectionConfig) -> int:
-    """Step of the validation with the lowest ΔE00 among those within the band of colourfulness.
+    """Return the step of the lowest ΔE00 among validations within the band of colourfulness.
 
-    L1 alone wins ΔE00 by colouring little, which the band forbids. Without one inside it, the
+    L1 alone wins ΔE00 by colouring little, which the band forbids. If none is inside, the
     nearest one is taken.
     """
     return int(min(history, key=lambda v: (_outside(v, config), v["delta_e"]))["step"])
 
 
-def explained(history: History, config: SelectionConfig) -> str:
-    """The choice in words."""
+def explain_choice(history: History, config: SelectionConfig) -> str:
+    """Return the choice of the best validation in words."""
     step = best(history, config)
     chosen = next(v for v in history if v["step"] == step)
     last = history[-1]
-    told = f"selected step {step}: {_figures(chosen)}; "
+    text = f"selected step {step}: {_figures(chosen)}; "
     if config.band is None:
-        told += f"the lowest ΔE00 of {len(history)} validations"
+        text += f"the lowest ΔE00 of {len(history)} validations"
     else:
         low, high = config.band
         inside = sum(not _outside(v, config) for v in history)
-        told += (
+        text += (
             f"the lowest ΔE00 of {inside} among {len(history)} validations within {low} to {high}"
             if inside
             else f"none of {len(history)} validations is within {low} to {high}, it is the nearest"
         )
-    return told + ("" if step == last["step"] else f" (the last, {last['step']}: {_figures(last)})")
+    return text + ("" if step == last["step"] else f" (the last, {last['step']}: {_figures(last)})")
 
 
 def _outside(validation: dict[str, Any], config: SelectionConfig) -> float:
-    """How far the colourfulness ratio is from the band."""
+    """Return the distance of the colourfulness ratio from the band, 0 inside it."""
     if config.band is None:
         return 0.0
     low, high = config.band

@@ -1,4 +1,4 @@
-"""What is learned: how a batch of pixels becomes input, target and losses.
+"""The tasks of colouring: they make input, target and losses of a batch of pixels.
 
 A task knows colour and losses; the engine knows neither. It lists its phases, runs the shared
 forward pass once a batch, and returns for each phase a loss and the numbers worth a curve.
@@ -38,7 +38,7 @@ _CURVES = ("loss", "psnr", "ssim", "delta_e")
 
 
 class RegressionTask(Task):
-    """L → ab with reconstruction losses (stage one).
+    """The task of predicting ab from L with reconstruction losses (stage one).
 
     Args:
         generator: predicts ab.
@@ -153,7 +153,7 @@ class RegressionTask(Task):
 
 
 class AdversarialTask(RegressionTask):
-    """L1 and the judgement of a discriminator that sees L beside ab (stage two).
+    """The task of predicting ab by L1 and a discriminator that sees L beside ab (stage two).
 
     The discriminator's turn comes first; both judge the same prediction.
 
@@ -255,8 +255,7 @@ class AdversarialTask(RegressionTask):
 
 @dataclass
 class ColorState:
-    """``L`` (N, 1, H, W) as the networks see it, the true ``ab`` and the predicted one,
-    (N, 2, H, W)."""
+    """The state of a step: ``L`` (N, 1, H, W), the true ``ab`` and the predicted, (N, 2, H, W)."""
 
     L: Tensor
     ab: Tensor
@@ -264,7 +263,9 @@ class ColorState:
 
 
 def _feature_distance(recipe: Recipe) -> nn.Module:
-    """The network of the loss ``feature``, if it is among the recipe's; all are checked."""
+    """Check the names of the recipe's losses, and return the network of the loss ``feature``.
+
+    Without that loss it is an identity that nobody calls."""
     for name in recipe.reconstruction:
         if name not in (*RECONSTRUCTION, _FEATURE):
             known = ", ".join([*RECONSTRUCTION, _FEATURE])
@@ -283,7 +284,7 @@ def _gray(L: Tensor) -> Tensor:
 
 
 def band_limited(ab: Tensor, stride: int) -> Tensor:
-    """The true ab as blurred as a generator's that predicts it at 1/``stride`` of the size.
+    """Blur the true ab like that of a generator that predicts it at 1/``stride`` of the size.
 
     Without this the discriminator tells real from fake by sharpness and learns no colour.
     """

@@ -1,4 +1,4 @@
-"""TensorBoard beside a training: started with it, and ended with it."""
+"""The TensorBoard server beside a training, which starts and ends with it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ADDRESS = re.compile(r"at (https?://\S+)")
 
 @contextmanager
 def opened(runs: Path) -> Iterator[None]:
-    """TensorBoard on the runs in a folder while the block lasts.
+    """Run TensorBoard on the runs in a folder while the block lasts.
 
     It listens to this machine alone, on a free port, and tells its address once it answers.
     """
@@ -56,14 +56,14 @@ def _tell_address(process: subprocess.Popen[str]) -> None:
 
 
 def _has_windows() -> bool:
-    """Whether a browser would open beside the terminal: a text browser would take it over."""
+    """Return whether a browser would open beside the terminal, not a text browser within it."""
     if sys.platform in ("darwin", "win32"):
         return True
     return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))
 
 
 def _serve() -> None:
-    """TensorBoard itself, until standard input ends: so it does if the training is killed."""
+    """Serve TensorBoard until standard input ends, which it also does if the training is killed."""
     threading.Thread(target=_end_with_input, daemon=True).start()
     from tensorboard.main import run_main
 

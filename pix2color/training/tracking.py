@@ -1,4 +1,4 @@
-"""Where a run's numbers and pictures go: TensorBoard and ``metrics.jsonl``."""
+"""The files of a run's numbers and pictures: TensorBoard's and ``metrics.jsonl``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HPARAM_METRICS = ("val/psnr", "val/ssim", "val/delta_e", "val/colorfulness_ratio
 
 
 class Tracker:
-    """Writes curves, sample pictures and the recipe into a run folder.
+    """The writer of curves, sample pictures and the recipe into a run folder.
 
     Args:
         run: the run folder.
@@ -39,13 +39,13 @@ class Tracker:
             self._write_recipe(recipe)
 
     def scalars(self, step: int, values: dict[str, float]) -> None:
-        """One point on each named curve."""
+        """Add one point to each named curve."""
         for name, value in values.items():
             self._board.add_scalar(name, value, step)
         self._write({"step": step, **values})
 
     def samples(self, step: int, pictures: np.ndarray) -> None:
-        """A grid of pictures, uint8 (3, H, W), for TensorBoard and as a file in ``samples/``."""
+        """Write a grid of pictures, uint8 (3, H, W), to TensorBoard and a file in ``samples/``."""
         self._board.add_image("gray | prediction | truth", pictures, step)
         self._board.flush()
         write_picture(
@@ -53,11 +53,11 @@ class Tracker:
         )
 
     def text(self, name: str, text: str, step: int = 0) -> None:
-        """Words beside the curves."""
+        """Write a text beside the curves."""
         self._board.add_text(name, text, step)
 
     def finished(self, step: int) -> None:
-        """Note that the budget is spent: a stopped run's folder holds all but this line."""
+        """Write that the budget is spent, a line that the folder of a stopped run lacks."""
         self._write({"step": step, FINISHED: True})
 
     def close(self) -> None:

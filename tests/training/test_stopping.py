@@ -18,7 +18,7 @@ from pix2color.errors import ModelError, StorageError
 from pix2color.models.model_file import load_model
 from pix2color.training import checkpoint, run, tasks
 from pix2color.training.collapse import CollapseWatch
-from pix2color.training.selection import best, explained
+from pix2color.training.selection import best, explain_choice
 
 LONG = [*QUICK, "checkpoint.every_minutes=null", "validation.every_minutes=null"]
 
@@ -213,11 +213,11 @@ class TestSelection:
         assert best(self.HISTORY, SelectionConfig(band=(1.6, 2.0))) == 40
 
     def test_it_is_explained(self):
-        told = explained(self.HISTORY, SelectionConfig(band=(0.85, 1.1)))
+        told = explain_choice(self.HISTORY, SelectionConfig(band=(0.85, 1.1)))
         assert told.startswith("selected step 30: ΔE00 10.50, colourfulness ratio 1.00;")
         assert "of 2 among 4 validations within 0.85 to 1.1" in told
         assert "the last, 40" in told
-        assert "nearest" in explained(self.HISTORY, SelectionConfig(band=(1.6, 2.0)))
+        assert "nearest" in explain_choice(self.HISTORY, SelectionConfig(band=(1.6, 2.0)))
 
     def test_the_best_is_exported_and_stays(self, photos, pretrained, tmp_path):
         # A rate far too high: what comes after the first validations is worse.
