@@ -1,4 +1,4 @@
-"""CIE Lab in torch: the only place that knows how colour is encoded.
+"""The conversions between RGB and CIE Lab in torch, where alone the encoding of colour is known.
 
 Networks see ``L`` in [-1, 1] and ``ab`` as a*/110 and b*/110. All conversions run in
 float32, are differentiable, and agree with scikit-image (sRGB, D65, 2° observer).
@@ -34,7 +34,7 @@ _STRIP_PIXELS = 65_536
 
 
 def rgb_to_l_ab(rgb: Tensor) -> tuple[Tensor, Tensor]:
-    """Turn RGB into what the networks see.
+    """Turn RGB into ``L`` and ``ab`` as the networks see them.
 
     Args:
         rgb: (N, 3, H, W), uint8 in 0–255 or floating point in [0, 1].
@@ -154,7 +154,7 @@ def rgb_to_gray(rgb: np.ndarray) -> np.ndarray:
 
 @functools.cache
 def _luminance_tables() -> tuple[np.ndarray, np.ndarray]:
-    """Per channel, each level's share of the luminance in steps of 1/65535; and back to gray."""
+    """Return each level's luminance by channel, in steps of 1/65535, and the gray of each sum."""
     linear = _linear_from_srgb(torch.arange(256, dtype=torch.uint8)).double().numpy()
     shares = np.array(_XYZ_FROM_RGB[1])
     weights = np.rint(linear * 65535 * (shares / shares.sum())[:, None]).astype(np.int32)
@@ -164,7 +164,7 @@ def _luminance_tables() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _gamut_scale(lab: Tensor, outside: Tensor) -> Tensor:
-    """Largest factor (N, 1, H, W) in [0, 1] for (a*, b*) that gives an sRGB colour.
+    """Return the largest factor (N, 1, H, W) in [0, 1] for (a*, b*) that gives an sRGB colour.
 
     ``outside`` (N, H, W) are the pixels for which it is below 1.
     """
@@ -197,7 +197,7 @@ def _linear_from_lab(lab: Tensor) -> Tensor:
 
 
 def _perceived(t: Tensor) -> Tensor:
-    """The cube root of CIE Lab, straight near zero."""
+    """Return CIE Lab's cube root, which is a straight line near zero."""
     # The clamp keeps the gradient of the branch not taken finite.
     return torch.where(t > 0.008856, t.clamp(min=0.008856) ** (1 / 3), 7.787 * t + 16 / 116)
 
@@ -217,7 +217,7 @@ def _linear_from_srgb(rgb: Tensor) -> Tensor:
 
 
 def _mix(channels: Tensor, matrix: tuple[tuple[float, ...], ...]) -> Tensor:
-    """A 3 x 3 matrix over the channels; written out, so that no backend lowers its precision."""
+    """Apply a 3 x 3 matrix to the channels, written out so that no backend lowers its precision."""
     x, y, z = channels.unbind(1)
     return torch.stack([m[0] * x + m[1] * y + m[2] * z for m in matrix], dim=1)
 

@@ -1,4 +1,4 @@
-"""The human test: real and coloured photos in random order, and who is taken for real.
+"""The human test: people judge real and coloured photos in random order.
 
 As in Zhang et al. 2016 (arXiv:1603.08511) the figure is the share of a system's pictures that
 people take for real; here a picture is judged by itself, not beside its original, and real photos
@@ -35,7 +35,7 @@ _KIND = "pix2color-judge"
 
 @dataclass(frozen=True)
 class Rate:
-    """How often the pictures of one system were taken for real."""
+    """The count of one system's pictures that were taken for real, among those shown."""
 
     system: str
     fooled: int
@@ -61,7 +61,7 @@ def write_page(runs: list[Path], folders: list[Path], out: Path, *, trials: int)
         trials: at most so many photos, chosen by content.
 
     Returns:
-        how many photos are on it.
+        The number of photos on the page.
 
     Raises:
         UsageError: two systems have one name, or ``out`` is no page of ours.
@@ -97,7 +97,7 @@ def write_page(runs: list[Path], folders: list[Path], out: Path, *, trials: int)
 
 
 def _truth(photo: Photo) -> Image.Image | None:
-    """A photo at the size of the page; None if it is gray or cannot be read."""
+    """Return a photo at the size of the page; None if it is gray or cannot be read."""
     try:
         picture = photo.read(min_side=_LONG_SIDE)
     except ImageError:
@@ -152,7 +152,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def table(rates: list[Rate]) -> str:
-    """A line a system."""
+    """Return a table for people, with one line for each system."""
     lines = [["system", "taken for real", "95 % interval", "pictures"]]
     for rate in rates:
         low, high = rate.interval
@@ -164,7 +164,7 @@ def table(rates: list[Rate]) -> str:
 
 
 def as_json(rates: list[Rate]) -> str:
-    """The same for machines."""
+    """Return the rates as JSON, for programs."""
     return json.dumps(
         [
             {"system": r.system, "fooled": r.fooled, "shown": r.shown, "interval": r.interval}

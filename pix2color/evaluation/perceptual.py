@@ -1,7 +1,7 @@
-"""Measures by networks that were trained to see: LPIPS, FID and KID, computed by torchmetrics.
+"""The measures by networks trained to see: LPIPS, FID and KID, computed by torchmetrics.
 
 None of their weights come with pix2color, and none are downloaded: a measure whose weights are
-not on this machine is left out, and that is told.
+not on this machine is left out, with a message.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _BATCH, _SUBSET, _SEED = 8, 50, 0
 
 
 class Perceptual:
-    """The measures whose weights are here.
+    """The perceptual measures whose weights are on this machine.
 
     LPIPS: Zhang et al. 2018 (arXiv:1801.03924), on AlexNet. FID: Heusel et al. 2017
     (arXiv:1706.08500). KID: Bińkowski et al. 2018 (arXiv:1801.01401), the mean over 100 subsets
@@ -66,12 +66,12 @@ class Perceptual:
 
     @property
     def measures(self) -> list[str]:
-        """Names of those that are known."""
+        """The names of the measures whose weights are on this machine."""
         return ["lpips"] * (self._lpips is not None) + list(self._distances)
 
     @torch.inference_mode()
     def by_picture(self, outputs: Tensor, truths: Tensor) -> dict[str, Tensor]:
-        """``lpips``, if it is known: (N,), of uint8 pictures (N, 3, H, W)."""
+        """Return ``lpips`` (N,) of uint8 pictures (N, 3, H, W), if its weights are here."""
         if self._lpips is None:
             return {}
         pairs = zip(outputs.split(_BATCH), truths.split(_BATCH), strict=True)
@@ -80,9 +80,9 @@ class Perceptual:
 
     @torch.inference_mode()
     def pooled(self, outputs: Tensor, truths: Tensor) -> dict[str, float]:
-        """``fid`` and ``kid``, if they are known, of uint8 pictures (N, 3, H, W).
+        """Return ``fid`` and ``kid`` of uint8 pictures (N, 3, H, W), if their weights are here.
 
-        NaN for under 50.
+        They are NaN for fewer than 50 pictures.
         """
         if len(truths) < _SUBSET:
             return dict.fromkeys(self._distances, math.nan)
@@ -100,7 +100,7 @@ class Perceptual:
 
 
 class _Features(nn.Module):
-    """ResNet18's mean features, (N, 512), of uint8 pictures (N, 3, H, W)."""
+    """The network that gives ResNet18's mean features, (N, 512), of uint8 pictures (N, 3, H, W)."""
 
     def __init__(self, weights: str) -> None:
         super().__init__()
@@ -114,7 +114,7 @@ class _Features(nn.Module):
 
 
 def _is_here(name: str, measures: str, other: str = "") -> bool:
-    """Whether torch keeps the file; if not, what to do is told."""
+    """Return whether torch keeps a file of weights; if not, say where to put it."""
     path = Path(torch.hub.get_dir()) / "checkpoints" / name
     if not path.is_file():
         say(f"{measures} left out: the weights are not here; put them at {path}{other}")

@@ -17,8 +17,8 @@ from pix2color.web.routes import add_routes
 _MOST_PAGES = 200  # at work at the same time
 
 
-def mounted(queue: ColoringQueue) -> FastAPI:
-    """The application: our own addresses, and the page at ``/``."""
+def mount_page(queue: ColoringQueue) -> FastAPI:
+    """Return the application: the addresses of the photos, and gradio's page at ``/``."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     add_routes(app, queue)
     return gradio.mount_gradio_app(
@@ -42,7 +42,7 @@ def mounted(queue: ColoringQueue) -> FastAPI:
 
 
 def _page(queue: ColoringQueue) -> gradio.Blocks:
-    """Gradio's description of the page."""
+    """Return gradio's description of the page."""
     with gradio.Blocks(title="pix2color", analytics_enabled=False) as blocks:
         gradio.HTML(markup.HEAD)
         photos = gradio.File(

@@ -1,4 +1,4 @@
-"""HTML of the web page."""
+"""The HTML of the web page."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ every detail, and are forgotten when you close the page.</p>
 
 
 def asset(name: str) -> str:
-    """The style or the script of the page."""
+    """Return the style or the script of the page."""
     text = (Path(__file__).with_name("page") / name).read_text(encoding="utf-8")
     return text + SLIDER_STYLE if name.endswith(".css") else text
 
 
 def status(session: Session | None) -> str:
-    """One line that says how far it is; read out by screen readers as it changes."""
+    """Return a line on the progress, which screen readers read out as it changes."""
     pictures = list(session.pictures.values()) if session else []
     if session is None or not pictures:
         return _status("")
@@ -39,12 +39,12 @@ def status(session: Session | None) -> str:
 
 
 def problem(text: str) -> str:
-    """A line that says what went wrong with all of it."""
+    """Return a line with a problem that concerns all photos."""
     return f'<p role="alert" class="failed">{html.escape(text)}</p>'
 
 
 def gallery(session: Session) -> str:
-    """All photos: slider and download, or how far it is, or what went wrong."""
+    """Return all photos, each with slider and download, its progress, or why it failed."""
     cards = "\n".join(_card(session, picture) for picture in session.pictures.values())
     return f'<div class="cards">{cards}</div>'
 
