@@ -17,13 +17,13 @@ class carries the exit code of the command line::
 
 
 class Pix2colorError(Exception):
-    """Base of everything pix2color raises on purpose."""
+    """The base of all errors that pix2color raises on purpose."""
 
     exit_code = 1
 
 
 class Stopped(Exception):  # noqa: N818 - it was asked for
-    """A signal has ended the work early, and all was saved; carries the exit code."""
+    """The end of work that a signal stopped early, once all was saved; carries the exit code."""
 
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
@@ -31,38 +31,38 @@ class Stopped(Exception):  # noqa: N818 - it was asked for
 
 
 class UsageError(Pix2colorError):
-    """The request itself is wrong."""
+    """The error of a request that is wrong in itself."""
 
     exit_code = 2
 
 
 class ConfigError(UsageError):
-    """A recipe, or one of its settings, is wrong."""
+    """The error of a wrong recipe, or of a wrong setting in it."""
 
 
 class MissingPathError(UsageError):
-    """A file or folder that was named does not exist."""
+    """The error of a file or folder that was named and does not exist."""
 
 
 class DataError(Pix2colorError):
-    """A set of photos is empty or of no use."""
+    """The error of a set of photos that is empty or of no use."""
 
 
 class ImageError(Pix2colorError):
-    """One photo cannot be read or written."""
+    """The error of a single photo that cannot be read or written."""
 
 
 class ModelError(Pix2colorError):
-    """A model file or a checkpoint is missing, damaged or not ours."""
+    """The error of a model file or checkpoint that is missing, damaged or not ours."""
 
 
 class TrainingError(Pix2colorError):
-    """A run cannot go on."""
+    """The error of a run that cannot go on."""
 
 
 class StorageError(Pix2colorError):
-    """A file cannot be written, for a full disk perhaps."""
+    """The error of a file that cannot be written, for a full disk perhaps."""
 
 
 class MissingExtraError(Pix2colorError):
-    """An optional dependency is not installed."""
+    """The error of an optional dependency that is not installed."""

@@ -1,4 +1,4 @@
-"""CIE Lab in torch: the only place that knows how colour is encoded.
+"""The conversions between RGB and CIE Lab in torch, where alone the encoding of colour is known.
 
 Networks see ``L`` in [-1, 1] and ``ab`` as a*/110 and b*/110. All conversions run in
 float32, are differentiable, and agree with scikit-image (sRGB, D65, 2° observer).
@@ -34,7 +34,7 @@ _STRIP_PIXELS = 65_536
 
 
 def rgb_to_l_ab(rgb: Tensor) -> tuple[Tensor, Tensor]:
-    """Turn RGB into what the networks see.
+    """Turn RGB into ``L`` and ``ab`` as the networks see them.
 
     Args:
         rgb: (N, 3, H, W), uint8 in 0–255 or floating point in [0, 1].

@@ -1,4 +1,4 @@
-"""The human test: real and coloured photos in random order, and who is taken for real.
+"""The human test: people judge real and coloured photos in random order.
 
 As in Zhang et al. 2016 (arXiv:1603.08511) the figure is the share of a system's pictures that
 people take for real; here a picture is judged by itself, not beside its original, and real photos
@@ -61,7 +61,7 @@ def write_page(runs: list[Path], folders: list[Path], out: Path, *, trials: int)
         trials: at most so many photos, chosen by content.
 
     Returns:
-        how many photos are on it.
+        The number of photos on the page.
 
     Raises:
         UsageError: two systems have one name, or ``out`` is no page of ours.

@@ -1,4 +1,4 @@
-"""Measures by networks that were trained to see: LPIPS, FID and KID, computed by torchmetrics.
+"""The measures by networks trained to see: LPIPS, FID and KID, computed by torchmetrics.
 
 None of their weights come with pix2color, and none are downloaded: a measure whose weights are
 not on this machine is left out, with a message.
@@ -66,7 +66,7 @@ class Perceptual:
 
     @property
     def measures(self) -> list[str]:
-        """Names of those that are known."""
+        """The names of the measures whose weights are on this machine."""
         return ["lpips"] * (self._lpips is not None) + list(self._distances)
 
     @torch.inference_mode()
@@ -82,7 +82,7 @@ class Perceptual:
     def pooled(self, outputs: Tensor, truths: Tensor) -> dict[str, float]:
         """Return ``fid`` and ``kid``, if they are known, of uint8 pictures (N, 3, H, W).
 
-        NaN for under 50.
+        They are NaN for fewer than 50 pictures.
         """
         if len(truths) < _SUBSET:
             return dict.fromkeys(self._distances, math.nan)
@@ -100,7 +100,7 @@ class Perceptual:
 
 
 class _Features(nn.Module):
-    """ResNet18's mean features, (N, 512), of uint8 pictures (N, 3, H, W)."""
+    """The network that gives ResNet18's mean features, (N, 512), of uint8 pictures (N, 3, H, W)."""
 
     def __init__(self, weights: str) -> None:
         super().__init__()

@@ -1,1 +1,1 @@
-"""One engine, and the tasks that it trains."""
+"""The training engine, the tasks that it trains, and the folders of its runs."""

@@ -1,4 +1,4 @@
-"""Everything a run needs to go on exactly, in files that are whole or not there.
+"""The checkpoints of a run: all that it needs to go on exactly, in files that are whole or absent.
 
 A checkpoint is a folder ``checkpoints/step-…`` with one file of tensors and plain values. It is
 written under a temporary name, read again with ``weights_only=True``, and renamed; only then do

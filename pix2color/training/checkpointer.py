@@ -1,4 +1,4 @@
-"""Saves a run: its checkpoints, and the model that it exports."""
+"""The saving of a run: its checkpoints, and the model that it exports."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from pix2color.training.run_folder import CHECKPOINTS_IN_RUN, CONFIG_IN_RUN
 
 
 class Checkpointer:
-    """Saves everything that a run needs to go on, and the model as it is at that step.
+    """Writer of everything that a run needs to go on, and of its model at each saved step.
 
     Args:
         recipe: complete, paths absolute.

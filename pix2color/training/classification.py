@@ -1,4 +1,4 @@
-"""Classification of gray photos by the folder that they are from.
+"""The task of classifying gray photos by the folder that they are from.
 
 A task report proposed to pretrain a colourizer's encoder so, for it to keep "the average mood or
 temperature" of a kind of picture; Iizuka et al. 2016 (doi:10.1145/2897824.2925974) learn class
@@ -69,7 +69,7 @@ def numbered(photos: list[Photo]) -> dict[str, int]:
 
 
 class ClassificationTask(Task):
-    """L → class, by cross entropy.
+    """The task of predicting a photo's class from its L, trained by cross entropy.
 
     Args:
         encoder: L (N, 1, H, W) to logits (N, classes).

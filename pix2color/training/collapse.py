@@ -1,4 +1,4 @@
-"""Notices when adversarial training goes wrong, and says what to change."""
+"""The watch over adversarial training: it notices trouble, and says what to change."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _RISE = 1.15
 
 @dataclass
 class CollapseWatch:
-    """Looks at curves and validations; tells of each trouble once, until it is over.
+    """A watch over curves and validations that warns of each trouble once, until it is over.
 
     Attributes:
         pinned_since: step from which on the discriminator's accuracy has been pinned.
@@ -25,7 +25,7 @@ class CollapseWatch:
     reported: list[str] = field(default_factory=list)
 
     def curves(self, step: int, means: dict[str, float]) -> list[str]:
-        """Warnings from the means of the last steps."""
+        """Return warnings from the means of the last steps' curves."""
         if "generator/adversarial" not in means or "discriminator/accuracy_real" not in means:
             return []
         real, fake = means["discriminator/accuracy_real"], means["discriminator/accuracy_fake"]

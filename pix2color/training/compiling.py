@@ -1,4 +1,4 @@
-"""torch.compile for training, where it can be had."""
+"""The use of torch.compile in training, on devices where it works."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 # Not torch.optim.swa_utils.AveragedModel: it copies the weights at its first update, where this one
 # averages from the start, so its averages and its state dict are other ones.
 class ExponentialMovingAverage:
-    """Averaged copy of a network's weights, with its buffers carried along.
+    """An averaged copy of a network's weights, with its buffers carried along.
 
     The decay rises as (1 + n) / (10 + n) up to the given one, so that an average over few
     updates does not consist of the weights that it began with.

@@ -1,4 +1,4 @@
-"""Trains ResNet18 to tell the folders of gray photos apart, as an encoder to begin with."""
+"""The pretraining of an encoder: ResNet18 learns to tell the folders of gray photos apart."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ from pix2color.training.warmup import shorten_warmups
 
 @dataclass(frozen=True)
 class Pretrained:
-    """An encoder that was written.
+    """The result of pretraining an encoder.
 
     Attributes:
-        folders: that it tells apart, by name.
+        folders: names of the folders that it tells apart.
         accuracy: share of the validation photos that it puts into their folder, …
         commonest: … and that always naming their commonest one would. None without validation.
     """
@@ -123,7 +123,8 @@ def pretrain_encoder(recipe: Recipe, out: Path) -> Pretrained:
 def classified_encoder(recipe: Recipe, run: Path) -> Path:
     """Return the file of an encoder that has learnt the folders, made beside a run to begin.
 
-    One that is there is taken if it was made by the same recipe from the same photos.
+    It lies beside the run that is to begin, and is used again by a run of the same recipe and
+    photos.
 
     Raises:
         UsageError: there are several processes; the rest as for ``pretrain_encoder``.

@@ -1,4 +1,4 @@
-"""The only training loop.
+"""The training loop that all tasks share.
 
 It turns a task's phases into optimizer steps and knows nothing of colour or of adversaries.
 Device, mixed precision and distributed training are Hugging Face Accelerate's.
@@ -45,7 +45,7 @@ class Budget:
 
 
 class Engine:
-    """Trains a task's networks, step by step.
+    """The loop that trains a task's networks, step by step.
 
     Everything random within a step is seeded by (seed, process, step), so that a run that goes
     on from ``state_dict`` is the same run.
@@ -129,7 +129,7 @@ class Engine:
         self.task.train_mode()
 
     def progress(self) -> float:
-        """Share of the budget that is spent, at least 1 when it is; the same in all processes.
+        """Return the share of the budget that is spent, at least 1 at the end; processes agree.
 
         With several processes and a budget of minutes they wait for the first one's clock.
         """
@@ -140,7 +140,7 @@ class Engine:
         return self.spent_share()
 
     def spent_share(self) -> float:
-        """Share of the budget that was spent when last looked at."""
+        """Return the share of the budget that was spent at the last call of ``progress``."""
         if self.budget.steps is not None:
             return self.step_number / self.budget.steps
         return self.spent / self.budget.seconds
@@ -184,7 +184,7 @@ class Engine:
     def _accumulate(
         self, phase: Phase, batches: tuple[Batch, ...], shared: Any
     ) -> dict[str, Tensor]:
-        """Mean gradient of the batches, left in the network, and their mean curves."""
+        """Leave the batches' mean gradient in the phase's network, and return their mean curves."""
         network = self.task.modules[phase.name]
         phase.optimizer.zero_grad()
         curves: list[dict[str, Tensor]] = []
@@ -198,8 +198,8 @@ class Engine:
         return {name: torch.stack([c[name] for c in curves]).mean() for name in curves[0]}
 
     def _turn(self, phase: Phase, curves: dict[str, Tensor], progress: float) -> dict[str, Tensor]:
-        """Clip, follow the schedule and step."""
-        norm = self._clipped(self.task.modules[phase.name])
+        """Clip the gradient, set the scheduled learning rate and take the optimizer's step."""
+        norm = self._clip_gradient(self.task.modules[phase.name])
         factor = self.schedule.factor(progress, self.step_number - phase.first_step)
         groups = phase.optimizer.param_groups
         for group, top in zip(groups, self._top_rates[phase.name], strict=True):
@@ -224,7 +224,7 @@ class Engine:
 
     @property
     def exported(self) -> nn.Module:
-        """The network for use: the averaged one if there is one."""
+        """The network for use: the averaged one if the weights are averaged."""
         return self.ema.module if self.ema else self.task.plain(self.task.exported)
 
     def exported_from(self, state: dict[str, Any]) -> nn.Module:
@@ -251,7 +251,7 @@ class Engine:
         return result
 
     def state_dict(self) -> dict[str, Any]:
-        """Tensors and plain values that ``load_state_dict`` goes on from."""
+        """Return tensors and plain values that ``load_state_dict`` goes on from."""
         return {
             "step": self.step_number,
             "spent": self.spent,
@@ -274,7 +274,7 @@ class Engine:
 
 
 def make_accelerator(device: str = "auto", precision: str = "auto") -> Accelerator:
-    """Accelerate's view of the hardware.
+    """Return the accelerator for a device and a precision.
 
     Args:
         device: ``auto`` or ``cpu``.

@@ -12,8 +12,9 @@ from pix2color.processes import world_size
 
 
 def is_restarted(recipe: Recipe) -> bool:
-    """Whether ``torchrun --max-restarts`` has started these processes anew, as it does when one
-    of them has died; then the run goes on by itself.
+    """Return whether ``torchrun --max-restarts`` has started these processes anew.
+
+    It does so when one of them has died; then the run goes on by itself.
 
     Raises:
         UsageError: the run has no name to be found again by.
@@ -26,7 +27,7 @@ def is_restarted(recipe: Recipe) -> bool:
 
 
 def join() -> None:
-    """Connect the processes of one machine, each start in a part of the store of its own.
+    """Connect the processes of one machine, with a part of torchrun's store for each start.
 
     torchrun keeps one store for all its starts, where the addresses of processes that have died
     linger, and new ones sometimes try to reach them. (Several machines count their starts apart;

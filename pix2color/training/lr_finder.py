@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Finding:
-    """Suggested rate by method, and the curve that it was read from: rates and L1 losses."""
+    """The suggested rate by method, and the curve that it was read from: rates and L1 losses."""
 
     suggestions: dict[str, float]
     rates: list[float]
@@ -134,7 +134,7 @@ def _suggested(learner: Any, steps: int) -> dict[str, float]:
 
 
 class _Pairs:
-    """L and ab of one batch after another, as fastai's loop wants them: ``steps`` an epoch."""
+    """An iterable of L and ab, batch by batch, as fastai's loop wants it: ``steps`` an epoch."""
 
     def __init__(
         self,

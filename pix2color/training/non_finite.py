@@ -13,7 +13,7 @@ class Statistics:
     """The traces of forward passes: running means of BatchNorm, vectors of spectral norm.
 
     Args:
-        modules: whose buffers they are.
+        modules: the networks whose buffers they are.
     """
 
     def __init__(self, modules: list[nn.Module]) -> None:

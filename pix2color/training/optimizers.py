@@ -1,4 +1,4 @@
-"""Optimizers of torch, by their names in a recipe."""
+"""The optimizers of torch, by their names in a recipe."""
 
 from __future__ import annotations
 

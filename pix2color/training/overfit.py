@@ -46,11 +46,11 @@ def overfit_recipe(
 
 @dataclass(frozen=True)
 class Verdict:
-    """On a run that was trained and validated on the same few photos.
+    """The verdict on a run that was trained and validated on the same few photos.
 
     Attributes:
-        run: its folder.
-        psnr, psnr_gray: of its colours and of no colours, in dB.
+        run: the run's folder.
+        psnr, psnr_gray: PSNR of the predicted colours and of the gray pictures, in dB.
         colorfulness_ratio: 1 is as colourful as the photos.
     """
 

@@ -1,4 +1,4 @@
-"""Records a training: curves, sample pictures, messages and progress."""
+"""The record of a training: curves, sample pictures, messages and progress."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _NO_LOSSES = ("gradient_norm", "learning_rate", "accuracy_real", "accuracy_fake"
 
 
 class Recorder:
-    """Writes what a training does into its folder, and shows it on stderr.
+    """The writer of a training's curves, pictures and messages, which also shows them on stderr.
 
     With several processes the first one records: its losses are logged, and the photos that it
     left out are listed.
@@ -104,7 +104,7 @@ class Recorder:
 
     @contextlib.contextmanager
     def during(self, activity: str) -> Iterator[None]:
-        """Show what the training is at; its time does not count into the speed of the steps."""
+        """Show the present activity, whose time does not count into the speed of the steps."""
         start = time.monotonic()
         with self._progress.during(activity):
             yield
@@ -174,7 +174,7 @@ class Recorder:
         return engine.step_number if engine.budget.steps else engine.spent / 60
 
     def _activity(self) -> str:
-        """Return what the steps are at: a warm-up, as long as a network waits for its turn."""
+        """Return the present activity's name: a warm-up, while a network waits for its turn."""
         step, phases = self.engine.step_number, self.engine.task.phases
         if all(step >= phase.first_step for phase in phases):
             return ""

@@ -180,7 +180,7 @@ def _record(
     photos: list[Photo],
     val_photos: list[Photo],
 ) -> None:
-    """Train, and keep the run's folder."""
+    """Train, and keep curves, checkpoints and model in the run's folder."""
     recipe, engine, recorder = checkpointer.recipe, checkpointer.engine, checkpointer.recorder
     squares, _ = validation_squares(val_photos, recipe)
     checkpointer.write_recipe()

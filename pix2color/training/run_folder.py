@@ -100,7 +100,7 @@ def read_run(folder: Path) -> RunSummary:
 
 
 def is_finished(folder: Path) -> bool:
-    """Whether the run's budget is spent and all that it ends with is written."""
+    """Return whether the run's budget is spent and all that it ends with is written."""
     return FINISHED in next(_newest_points(folder / METRICS_IN_RUN), {})
 
 

@@ -19,7 +19,7 @@ _ONECYCLE = ("pct_start", "div_factor", "final_div_factor")
 
 
 class Schedule:
-    """Share of the top learning rate at any moment of a run.
+    """The share of the top learning rate at any moment of a run.
 
     All but ``plateau`` are pure functions of how much of the budget is spent, steps or minutes.
 
@@ -32,7 +32,7 @@ class Schedule:
 
     def __init__(self, config: ScheduleConfig) -> None:
         self.config = config
-        self._options = _checked(config)
+        self._options = _checked_options(config)
         self._plateau: ReduceLROnPlateau | None = None
         if config.name == "plateau":
             optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)  # to be told its rate
@@ -46,7 +46,7 @@ class Schedule:
             raise ConfigError(f"schedule.options {config.options} do not fit: {error}") from error
 
     def factor(self, progress: float, own_step: int) -> float:
-        """Share of the top learning rate.
+        """Return the share of the top learning rate.
 
         Args:
             progress: share of the whole budget that is spent.
@@ -82,7 +82,7 @@ class Schedule:
         return {"plateau": self._plateau.state_dict(), "rate": rate}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from another's ``state_dict``."""
+        """Go on from another schedule's ``state_dict``."""
         if self._plateau:
             self._plateau.load_state_dict(state["plateau"])
             self._plateau.optimizer.param_groups[0]["lr"] = state["rate"]
@@ -115,6 +115,6 @@ def _checked(config: ScheduleConfig) -> dict[str, Any]:
         known = [name for name in inspect.signature(kind).parameters if name != "optimizer"]
     for option in config.options:
         if option not in known:
-            told = f"it has: {', '.join(known)}" if known else "it has none"
-            raise ConfigError(f"schedule.options: {config.name} has no {option!r}; {told}")
+            choice = f"it has: {', '.join(known)}" if known else "it has none"
+            raise ConfigError(f"schedule.options: {config.name} has no {option!r}; {choice}")
     return config.options

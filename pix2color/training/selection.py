@@ -13,7 +13,7 @@ History = Sequence[dict[str, Any]]  # step and scores of each validation
 def best(history: History, config: SelectionConfig) -> int:
     """Return the step of the validation with the lowest ΔE00 within the band of colourfulness.
 
-    L1 alone wins ΔE00 by colouring little, which the band forbids. Without one inside it, the
+    L1 alone wins ΔE00 by colouring little, which the band forbids. If none is inside, the
     nearest one is taken.
     """
     return int(min(history, key=lambda v: (_outside(v, config), v["delta_e"]))["step"])

@@ -25,7 +25,7 @@ from pix2color.training.engine import Budget
 
 
 def select_photos(recipe: Recipe) -> tuple[list[Photo], list[Photo]]:
-    """Photos for training and for validation; none is in both, unless the recipe says so."""
+    """Return photos for training and for validation; none is in both, unless the recipe says so."""
     photos = collect(recipe.data.train)
     if recipe.validation.on_training_photos:
         train = limited(photos, recipe.data.limit)
@@ -51,7 +51,7 @@ def training_batches(
     device: torch.device,
     kind: type[TrainingPhotos] = TrainingPhotos,
 ) -> Generator[Batch, None, None]:
-    """Endless training batches as the recipe wants them."""
+    """Yield training batches without end, as the recipe wants them."""
     workers = recipe.data.workers
     return endless_batches(
         kind(photos, recipe.data, recipe.seed),
@@ -62,8 +62,11 @@ def training_batches(
 
 
 def validation_squares(photos: list[Photo], recipe: Recipe) -> tuple[Tensor | None, list[Path]]:
-    """The first so many colour photos in the order of their contents, which is no order: uint8
-    (N, 3, S, S), or None if there are none, and the path of each."""
+    """Return validation squares, uint8 (N, 3, S, S) or None without photos, and the path of each.
+
+    They are the first colour photos by their share, which their contents decide, so that no
+    subject or folder comes first.
+    """
     wanted = recipe.validation.photos
     found: list[Tensor] = []
     paths: list[Path] = []
@@ -80,7 +83,7 @@ def validation_squares(photos: list[Photo], recipe: Recipe) -> tuple[Tensor | No
 
 
 def resolve_budget(recipe: Recipe, order: EpochOrder) -> Budget:
-    """How long the recipe wants to train."""
+    """Return the length of the training that the recipe wants."""
     budget = recipe.budget
     if budget.max_minutes is not None:
         return Budget(seconds=budget.max_minutes * 60)

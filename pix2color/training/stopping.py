@@ -1,4 +1,4 @@
-"""When a training ends: its budget is spent, a signal asks for it, or too many steps fail."""
+"""The end of a training: its budget is spent, a signal asks for it, or too many steps fail."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ _SKIPPED_AMONG = 1000
 
 
 class StopPolicy:
-    """Decides whether a training goes on.
+    """The policy that decides whether a training goes on.
 
     Within its block Ctrl-C and SIGTERM ask for a stop; the second time they end the process.
-    Processes that train together stop at the same step: they agree every so many.
+    Processes that train together stop at the same step: they agree on it every
+    few steps.
 
     Args:
         engine: that trains.
@@ -72,13 +73,13 @@ class StopPolicy:
 
     @property
     def signal_name(self) -> str:
-        """Name of the signal that asked for the stop."""
+        """The name of the signal that asked for the stop."""
         assert self.received is not None
         return _NAMES[self.received]
 
     @property
     def exit_code(self) -> int:
-        """Exit code of a process that the signal ends, as shells have it."""
+        """The exit code of a process that the signal ends, as shells have it."""
         return 128 + int(self.received or 0)
 
     def count_skipped(self, step: int, curves: dict[str, float]) -> None:

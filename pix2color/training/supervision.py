@@ -15,7 +15,7 @@ from pix2color.training.recorder import Recorder
 
 
 class Supervisor:
-    """Records, validates and saves after a step whatever is due.
+    """The caretaker that records, validates and saves after a step when that is due.
 
     Args:
         engine: that trains.
@@ -66,7 +66,7 @@ class Supervisor:
                 self._checkpointer.save()
 
     def changed(self, how: str) -> None:
-        """Forget what was found of this step's network: it is another one now."""
+        """Forget the validation of this step, since its network has changed."""
         if self._validated_at == self.engine.step_number:
             self.recorder.history.pop()
         self._validated_at = -1

@@ -1,4 +1,4 @@
-"""Interface between the engine and what is learned."""
+"""The interface between the engine and what is learned."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pix2color.data.batches import Batch
 
 @dataclass
 class Phase:
-    """One network's turn within a step.
+    """The turn of one network within a step.
 
     Attributes:
         name: of the network in the task's ``modules``.
@@ -31,7 +31,7 @@ class Phase:
 
 @dataclass
 class Losses:
-    """Losses of one phase.
+    """The losses of one phase.
 
     Attributes:
         total: scalar that is minimized.
@@ -44,7 +44,7 @@ class Losses:
 
 @dataclass
 class Validation:
-    """Result of a validation.
+    """The result of a validation.
 
     Attributes:
         scores: means over the validation photos, by name.
@@ -58,7 +58,7 @@ class Validation:
 
 
 class Task(ABC):
-    """Interface between the engine and what is learned.
+    """The interface between the engine and what is learned.
 
     Attributes:
         modules: network by name; the engine puts its prepared ones in their place.

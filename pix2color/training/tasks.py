@@ -38,7 +38,7 @@ _CURVES = ("loss", "psnr", "ssim", "delta_e")
 
 
 class RegressionTask(Task):
-    """L → ab with reconstruction losses (stage one).
+    """The task of predicting ab from L with reconstruction losses (stage one).
 
     Args:
         generator: predicts ab.
@@ -153,7 +153,7 @@ class RegressionTask(Task):
 
 
 class AdversarialTask(RegressionTask):
-    """L1 and the judgement of a discriminator that sees L beside ab (stage two).
+    """The task of predicting ab by L1 and a discriminator that sees L beside ab (stage two).
 
     The discriminator's turn comes first; both judge the same prediction.
 
@@ -255,8 +255,7 @@ class AdversarialTask(RegressionTask):
 
 @dataclass
 class ColorState:
-    """``L`` (N, 1, H, W) as the networks see it, the true ``ab`` and the predicted one,
-    (N, 2, H, W)."""
+    """The state of a step: ``L`` (N, 1, H, W), the true ``ab`` and the predicted, (N, 2, H, W)."""
 
     L: Tensor
     ab: Tensor

@@ -1,4 +1,4 @@
-"""TensorBoard beside a training: started with it, and ended with it."""
+"""The TensorBoard server beside a training, which starts and ends with it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _tell_address(process: subprocess.Popen[str]) -> None:
 
 
 def _has_windows() -> bool:
-    """Whether a browser would open beside the terminal: a text browser would take it over."""
+    """Return whether a browser would open beside the terminal, not a text browser within it."""
     if sys.platform in ("darwin", "win32"):
         return True
     return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))

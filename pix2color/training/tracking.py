@@ -20,7 +20,7 @@ HPARAM_METRICS = ("val/psnr", "val/ssim", "val/delta_e", "val/colorfulness_ratio
 
 
 class Tracker:
-    """Writes curves, sample pictures and the recipe into a run folder.
+    """The writer of curves, sample pictures and the recipe into a run folder.
 
     Args:
         run: the run folder.
@@ -57,7 +57,7 @@ class Tracker:
         self._board.add_text(name, text, step)
 
     def finished(self, step: int) -> None:
-        """Note that the budget is spent: a stopped run's folder holds all but this line."""
+        """Write that the budget is spent, a line that the folder of a stopped run lacks."""
         self._write({"step": step, FINISHED: True})
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Warm-ups that a short budget has room for."""
+"""The shortening of warm-ups for which a short budget has no room."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Colouring of one photo of a session."""
+"""The colouring of one photo of a session."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ _PATIENCE = 0.25  # seconds in which a slider may go on moving
 
 
 class ColoringQueue:
-    """Colours the photos of all sessions in the order of asking.
+    """The queue that colours the photos of all sessions in the order of asking.
 
     Of each session, as many are coloured at a time as there are cores.
 
@@ -90,6 +90,6 @@ class ColoringQueue:
             self._waiting -= 1
 
     def close(self) -> None:
-        """Drop what has not begun, and every photo."""
+        """Drop the work that has not begun, and remove every photo."""
         self._hands.shutdown(cancel_futures=True)
         self.sessions.close()

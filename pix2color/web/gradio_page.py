@@ -42,7 +42,7 @@ def mounted(queue: ColoringQueue) -> FastAPI:
 
 
 def _page(queue: ColoringQueue) -> gradio.Blocks:
-    """Gradio's description of the page."""
+    """Return gradio's description of the page."""
     with gradio.Blocks(title="pix2color", analytics_enabled=False) as blocks:
         gradio.HTML(markup.HEAD)
         photos = gradio.File(

@@ -23,10 +23,10 @@ _FULL = 503, "the server is full; try again in some minutes", {"Retry-After": "3
 
 
 class Guard:
-    """Lets through only what the page and the documented API need, and only whom it should.
+    """A filter of requests, for those that page and documented API need, from people let in.
 
     Args:
-        app: what is behind it (ASGI).
+        app: the application behind it (ASGI).
         credentials: user and password; None lets in whoever reaches the machine itself.
         hosts: names under which the server may be addressed, against pages elsewhere that point a
             name of their own at it; None for any.

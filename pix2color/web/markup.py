@@ -1,4 +1,4 @@
-"""HTML of the web page."""
+"""The HTML of the web page."""
 
 from __future__ import annotations
 

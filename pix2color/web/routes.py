@@ -1,4 +1,4 @@
-"""Addresses beside gradio's: the photos of a session, and a call that colours a photo."""
+"""The addresses beside gradio's: the photos of a session, and a call that colours a photo."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The web page and its server: photos in, colour out, nothing kept.
+"""The server of the web page: photos in, colour out, nothing kept.
 
 Gradio draws the page. What it can do besides is shut off: of its addresses only those that the page
 needs are answered, and files are served by addresses of our own, which name no file.
@@ -29,7 +29,7 @@ _FORM_BYTES = 2**16  # of a form, besides the file in it
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits on the photos that may be sent.
+    """The limits on the photos that may be sent.
 
     Attributes:
         file_bytes: size of a file.
@@ -52,13 +52,13 @@ def application(
     os.environ["GRADIO_TEMP_DIR"] = str(queue.sessions.root)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     try:
-        from pix2color.web.gradio_page import mounted
+        from pix2color.web.gradio_page import mount_page
     except ImportError as error:
         raise MissingExtraError(
             "the web page needs gradio: pip install 'pix2color[web]'"
         ) from error
     return Guard(
-        mounted(queue),
+        mount_page(queue),
         credentials=credentials,
         hosts=_LOOPBACK if credentials is None else None,
         most_bytes={
@@ -87,7 +87,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def is_private(host: str) -> bool:
-    """Whether only this machine reaches a server that listens there."""
+    """Return whether only this machine reaches a server that listens at a host."""
     return host in _LOOPBACK
 
 
@@ -99,7 +99,7 @@ def serve(
     credentials: tuple[str, str] | None,
     ready: Callable[[], None],
 ) -> None:
-    """Answer until a signal ends it; then nothing is left of what was brought."""
+    """Answer requests until a signal ends it; then remove all photos that were sent."""
     queue = ColoringQueue(colorizer, Sessions(limits.file_bytes))
     try:
         app = application(queue, limits, credentials)

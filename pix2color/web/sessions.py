@@ -1,4 +1,4 @@
-"""Sessions of the web page: their photos, in folders that do not outlive them."""
+"""The sessions of the web page: their photos, in folders that do not outlive them."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Picture:
 
 @dataclass
 class Session:
-    """One open page, with its photos and options.
+    """The session of one open page, with its photos and options.
 
     Attributes:
         token: a secret that names it in addresses.
@@ -108,7 +108,7 @@ class Session:
     _statistics: ChromaStatistics | None = None
 
     def set_photos(self, handles: Iterable[str], uploads: Uploads) -> None:
-        """Let the photos be those of these handles: new ones come in, others go out.
+        """Set the photos to those of these handles: new ones come in, others go out.
 
         Raises:
             UsageError: they are too many, and none of the new ones is taken; or one is unknown.
@@ -187,7 +187,7 @@ class Session:
 
 
 class Sessions:
-    """Holds all sessions, in one folder that goes with the server; idle ones go earlier."""
+    """The set of all sessions, in one folder that goes with the server; idle ones go earlier."""
 
     def __init__(self, max_bytes: int) -> None:
         _sweep()
@@ -280,7 +280,7 @@ def _free(name: str, taken: set[str]) -> str:
 
 
 def _sweep() -> None:
-    """Remove what killed servers of this machine have left."""
+    """Remove the files that killed servers of this machine have left."""
     for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
         process = left.name.removeprefix(_PREFIX).split("-")[0]
         with contextlib.suppress(OSError):

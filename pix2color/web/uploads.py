@@ -1,4 +1,4 @@
-"""Files that were sent to the page, until a session claims them."""
+"""The files that were sent to the page, until a session claims them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Upload:
 
 
 class Uploads:
-    """Files that were sent, until a session claims them: under handles that name no file.
+    """The store of files that were sent, under handles that name no file, until they are claimed.
 
     Args:
         folder: for them.
@@ -73,7 +73,7 @@ class Uploads:
         return upload
 
     def remove_unclaimed(self, seconds: float = _UNCLAIMED_SECONDS) -> None:
-        """Remove what nobody has claimed for so long."""
+        """Remove the files that nobody has claimed for so many seconds."""
         oldest = time.monotonic() - seconds
         for handle, upload in list(self._by_handle.items()):
             if upload.since < oldest and self._by_handle.pop(handle, None) is not None:
