@@ -208,7 +208,7 @@ class Engine:
         curves |= {"gradient_norm": norm, "learning_rate": torch.tensor(group["lr"])}
         return {f"{phase.name}/{name}": value for name, value in curves.items()}
 
-    def _clipped(self, network: nn.Module) -> Tensor:
+    def _clip_gradient(self, network: nn.Module) -> Tensor:
         """Return the gradient's norm as it was, and clip it if there is a limit."""
         if self.config.clip:
             return self.accelerator.clip_grad_norm_(network.parameters(), self.config.clip)

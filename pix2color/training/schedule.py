@@ -105,7 +105,7 @@ def _half_cosine(start: float, end: float, share: float) -> float:
     return end + (start - end) * (1 + math.cos(math.pi * share)) / 2
 
 
-def _checked(config: ScheduleConfig) -> dict[str, Any]:
+def _checked_options(config: ScheduleConfig) -> dict[str, Any]:
     """Return the options, checked to be torch's and to have a meaning here."""
     kind = _TORCH.get(config.name)
     known: list[str] = []

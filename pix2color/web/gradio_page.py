@@ -17,7 +17,7 @@ from pix2color.web.routes import add_routes
 _MOST_PAGES = 200  # at work at the same time
 
 
-def mounted(queue: ColoringQueue) -> FastAPI:
+def mount_page(queue: ColoringQueue) -> FastAPI:
     """Return the application: our own addresses, and the page at ``/``."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     add_routes(app, queue)
