@@ -46,7 +46,7 @@ from pix2color.data.prepare import Preparation, prepare
 from pix2color.data.sources import Photo, collect
 from pix2color.models.registry import build_generator
 from pix2color.training.engine import Budget, Engine, make_accelerator
-from pix2color.training.run import build_task
+from pix2color.training.tasks import build_task
 
 COPIES = 250  # of each photograph inside scikit-image, all different
 COUNTED = 300  # pictures for the CPU time of one

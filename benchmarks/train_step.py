@@ -32,7 +32,7 @@ from pix2color.config.load import load_recipe
 from pix2color.data.batches import Batch
 from pix2color.models.registry import build_generator
 from pix2color.training.engine import Budget, Engine, make_accelerator
-from pix2color.training.run import build_task
+from pix2color.training.tasks import build_task
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 LEAST_STEPS = 2

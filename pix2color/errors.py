@@ -10,8 +10,8 @@ class carries the exit code of the command line::
     ├── DataError                  1   photos that cannot be trained on or evaluated
     ├── ImageError                 1   one photo that cannot be read or written
     ├── ModelError                 1   a model file or checkpoint that cannot be used
-    ├── TrainingError          1   a run that cannot go on
-    ├── StorageError           1   a file that cannot be written, for a full disk perhaps
+    ├── TrainingError              1   a run that cannot go on
+    ├── StorageError               1   a file that cannot be written, for a full disk perhaps
     └── MissingExtraError          1   an optional package that is not installed
 """
 

@@ -42,12 +42,12 @@ _OPTIONS = [
                  type=click.Choice(FORMATS, case_sensitive=False),
                  help="jpg, png, tif, webp or avif.  [default: the photo's own]"),
     click.option("--quality", type=click.IntRange(*QUALITIES), default=DEFAULT_QUALITY,
-                 help="Of JPEG, WebP and AVIF."),
+                 help="Write JPEG, WebP and AVIF in this quality."),
     click.option("--saturation", type=click.FloatRange(0, MAX_SATURATION), default=1.0,
-                 help="Factor of the colourfulness."),
+                 help="Multiply the colourfulness by this factor."),
     click.option("--temperature", default=0.0,
                  type=click.FloatRange(-MAX_TEMPERATURE, MAX_TEMPERATURE),
-                 help="-100 is cool, 100 is warm."),
+                 help="Shift the colours, from -100 (cool) to 100 (warm)."),
     click.option("--like", type=click.Path(path_type=Path), metavar="PHOTO",
                  help="Take over the mood of a colour photo."),
     click.option("--render-size", type=click.IntRange(*RENDER_SIZES), metavar="PIXELS",
@@ -69,7 +69,7 @@ _OPTIONS = [
                  help="Refuse larger pictures: a small file can unpack to fill the memory."),
     click.option("--watch", is_flag=True, help="Go on with what is new, until Ctrl-C."),
     click.option("--workers", type=click.IntRange(1, 256), metavar="N",
-                 help="Threads.  [default: one for each core]"),
+                 help="Work in so many threads.  [default: one for each core]"),
     click.option("--device", default="auto",
                  help="auto, cpu, cuda, cuda:1, mps, …: where the network runs."),
     click.option("--backend", type=click.Choice(BACKENDS), default="torch",
@@ -137,7 +137,7 @@ def colorize(
     from pix2color.imaging.io import reading_limits
     from pix2color.inference.colorizer import Colorizer
     from pix2color.inference.folder_job import FolderJob
-    from pix2color.inference.plan import JobOptions
+    from pix2color.inference.folder_plan import JobOptions
     from pix2color.processes import rank, world_size
 
     ending = f".{file_format.lower()}" if file_format else None

@@ -87,7 +87,7 @@ def compare(
     """
     require_single("compare")
     from pix2color.experiments.compare import compare as run
-    from pix2color.experiments.plan import Plan
+    from pix2color.experiments.comparison_plan import Plan
 
     plan = Plan(recipes, flags.settings, _same_for_all(flags), init, perceptual, out)
     found, photos = run(plan, _command())
@@ -259,10 +259,10 @@ def _command() -> str:
 
 def _show(found: Comparison, photos: list[Photo], out: Path, samples: int) -> None:
     """Write the report and print its table; exit code 1 if something has failed."""
-    from pix2color.experiments.compare import report
+    from pix2color.experiments.report import make_report
     from pix2color.experiments.results import markdown
 
-    page = report(out, found, photos, samples)
+    page = make_report(out, found, photos, samples)
     click.echo(markdown(found), nl=False)
     click.echo(page, err=True)
     if found.failed:

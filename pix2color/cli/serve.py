@@ -102,8 +102,8 @@ def demo(model: Path | None, out: Path) -> None:
     from pix2color.html.gallery import check_place, write_gallery
     from pix2color.inference.colorizer import Colorizer
     from pix2color.inference.folder_job import FolderJob, exit_code
+    from pix2color.inference.folder_plan import JobOptions
     from pix2color.inference.options import ColorizeOptions
-    from pix2color.inference.plan import JobOptions
 
     page = out / "index.html"
     check_place(page)
@@ -118,6 +118,3 @@ def demo(model: Path | None, out: Path) -> None:
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 """Gray photographs that come with the package."""
-
-
-PAGES = (serve, demo)

@@ -7,7 +7,6 @@ run was stopped: a checkpoint needs to remember the step and nothing else.
 from __future__ import annotations
 
 import itertools
-import os
 import signal
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from pix2color.config.schema import DataConfig
 from pix2color.data.prepared import StoredPhoto
 from pix2color.data.sources import Photo, protocol_square, training_square
 from pix2color.errors import DataError, ImageError
+from pix2color.processes import cores
 
 _RANDOM_ATTEMPTS = 8
 
@@ -228,10 +228,9 @@ def default_workers(photos: Sequence[Photo], device: torch.device) -> int:
     A GPU must be fed. A CPU that trains has little time to spare: processes of their own pay
     for decoding files, but cost more than they bring for pictures that are decoded already.
     """
-    cores = os.cpu_count() or 1
     if device.type != "cpu":
-        return min(8, cores)
-    return 0 if all(isinstance(photo, StoredPhoto) for photo in photos) else min(2, cores)
+        return min(8, cores())
+    return 0 if all(isinstance(photo, StoredPhoto) for photo in photos) else min(2, cores())
 
 
 class _Squares(Dataset[tuple[Tensor | None, Path]]):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -21,6 +20,7 @@ from pix2color.data.sources import picture_colorfulness
 from pix2color.errors import DataError, ImageError, MissingPathError, UsageError
 from pix2color.files import hash_bytes, replacing
 from pix2color.imaging.io import encode_picture, find_photos, read_rgb
+from pix2color.processes import cores
 from pix2color.progress import track
 
 _FORMAT = 1
@@ -95,7 +95,7 @@ def prepare(
     loader = DataLoader(
         _Readings(new, how),
         batch_size=None,
-        num_workers=min(len(new), os.cpu_count() or 1) if workers is None else workers,
+        num_workers=min(len(new), cores()) if workers is None else workers,
         collate_fn=_as_it_is,
     )
     try:

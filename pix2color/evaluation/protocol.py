@@ -21,7 +21,7 @@ from pix2color.data.sources import Photo, collect
 from pix2color.errors import DataError
 from pix2color.evaluation.patch_critic import verdicts
 from pix2color.evaluation.perceptual import Perceptual
-from pix2color.evaluation.scores import Row, Score, bootstrapped, picture_scores, to_bytes
+from pix2color.evaluation.scores import Row, Score, bootstrapped, to_bytes, with_intervals
 from pix2color.inference.colorizer import Colorizer
 from pix2color.progress import track
 
@@ -92,7 +92,7 @@ def evaluate(
     critic: bool = True,
     perceptual: Perceptual | None = None,
 ) -> Evaluation:
-    """Score a model on the color photos in ``folders``, searched recursively.
+    """Score a model on the colour photos in ``folders``, searched recursively.
 
     Raises:
         MissingPathError: a folder is not there.
@@ -113,7 +113,7 @@ def evaluate_photos(
     perceptual: Perceptual | None = None,
     gray: dict[str, Score] | None = None,
 ) -> Evaluation:
-    """Score a model on color photos by the protocol.
+    """Score a model on colour photos by the protocol.
 
     Args:
         colorizer: the model.
@@ -233,7 +233,7 @@ def _by_folder(paths: list[Path], rows: dict[str, Row]) -> dict[str, Folder]:
         str(folder): Folder(
             int((names == folder).sum()),
             {
-                row: picture_scores({k: v[names == folder] for k, v in measures.items()})
+                row: with_intervals({k: v[names == folder] for k, v in measures.items()})
                 for row, measures in values.items()
             },
         )

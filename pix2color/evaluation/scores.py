@@ -77,7 +77,7 @@ class Row:
     def scores(self) -> dict[str, Score]:
         """Return every measure that needs no network."""
         return {
-            **picture_scores(self.pictures()),
+            **with_intervals(self.pictures()),
             "ab_js": self._pooled(lambda pooled: pooled.ab_js()),
             "chroma_w1": self._pooled(lambda pooled: pooled.chroma_w1()),
             "washout": self._pooled(lambda pooled: pooled.washout()),
@@ -99,7 +99,7 @@ class Row:
         return Score(value, max(0.0, value - 2 * error), value + 2 * error)
 
 
-def picture_scores(measures: dict[str, Tensor]) -> dict[str, Score]:
+def with_intervals(measures: dict[str, Tensor]) -> dict[str, Score]:
     """Return the scores of measures that are one number a picture, (N,) each."""
     values = {name: v.double().numpy() for name, v in measures.items()}
     colors, true_colors = values.pop("colorfulness"), values.pop("true_colorfulness")

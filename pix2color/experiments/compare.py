@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import numpy as np
-
 from pix2color.data.sources import Photo
 from pix2color.errors import DataError, Stopped, UsageError
 from pix2color.evaluation.perceptual import Perceptual
 from pix2color.evaluation.protocol import (
     GRAY,
-    protocol_pictures,
 )
-from pix2color.experiments.html_report import PAGE, worst_photos, write_report
-from pix2color.experiments.plan import Plan, budget_in_words, plan_recipes
+from pix2color.experiments.comparison_plan import Plan, budget_in_words, plan_recipes
+from pix2color.experiments.report import report_page
 from pix2color.experiments.results import Comparison, System
 from pix2color.experiments.reuse import train_and_evaluate
 from pix2color.html.gallery import check_place
-from pix2color.inference.colorizer import Colorizer
 from pix2color.progress import say
 from pix2color.training.setup import select_photos
-
-_WORST = 8  # pictures of worst cases, shared out among the systems
 
 
 def compare(plan: Plan, command: str = "") -> tuple[Comparison, list[Photo]]:
@@ -73,28 +65,3 @@ def compare(plan: Plan, command: str = "") -> tuple[Comparison, list[Photo]]:
         failed=failed,
         command=command,
     ), photos
-
-
-def report_page(out: Path) -> Path:
-    """Return the path of the report's page."""
-    return out / "report" / PAGE
-
-
-def report(out: Path, found: Comparison, photos: list[Photo], samples: int) -> Path:
-    """Write ``out/report/``, with so many photos, and each system's worst cases.
-
-    Returns:
-        its page.
-    """
-    worst = worst_photos(found.systems, max(1, _WORST // len(found.systems)))
-    others = [p["photo"] for p in found.systems[0].photos if p["photo"] not in worst]
-    places = np.linspace(0, len(others) - 1, min(samples, len(others))).round().astype(int)
-    wanted = {*worst, *(others[place] for place in places)}
-    chosen = [photo for photo in photos if str(photo.path) in wanted]
-    pictures = {
-        system.name: protocol_pictures(Colorizer.load(out / "runs" / system.name), chosen)
-        for system in found.systems
-    }
-    page = report_page(out)
-    write_report(found, pictures, worst, page.parent)
-    return page

@@ -91,7 +91,7 @@ def cross_validate(
         flags: dotted key to value, ``data.train`` among them.
         folds: at least two.
         out: folder for runs and evaluations.
-        command: to be told in the JSON.
+        command: the command line, for the JSON.
 
     Raises:
         Pix2colorError: recipe or photos are of no use, or a training has failed.

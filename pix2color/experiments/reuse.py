@@ -23,8 +23,8 @@ from pix2color.evaluation.protocol import (
 )
 from pix2color.evaluation.scores import Score
 from pix2color.evaluation.tables import as_dict
+from pix2color.experiments.comparison_plan import AnyRecipe, check_same_recipe, with_room
 from pix2color.experiments.costs import read_costs
-from pix2color.experiments.plan import AnyRecipe, check_same_recipe, with_room
 from pix2color.experiments.results import System
 from pix2color.files import write_bytes
 from pix2color.inference.colorizer import Colorizer

@@ -16,8 +16,8 @@ from pix2color.data.sources import Photo
 from pix2color.errors import DataError, MissingExtraError, Stopped, UsageError
 from pix2color.evaluation.protocol import GRAY, Evaluation
 from pix2color.experiments.axes import Axis, written
-from pix2color.experiments.compare import report_page
-from pix2color.experiments.plan import budget_in_words
+from pix2color.experiments.comparison_plan import budget_in_words
+from pix2color.experiments.report import report_page
 from pix2color.experiments.results import Comparison, System
 from pix2color.experiments.reuse import train_and_evaluate
 from pix2color.experiments.sweep_plan import MEASURES_TO_SEARCH, Sweep

@@ -25,7 +25,7 @@ from pix2color.inference.network import (
     load_network,
     use_one_thread,
 )
-from pix2color.inference.network_input import PreparedPhoto, prepare, restore_contrast, stack
+from pix2color.inference.network_input import ReducedPhoto, reduce_photo, restore_contrast, stack
 from pix2color.inference.options import ColorizeOptions
 from pix2color.inference.pipeline import Pipeline
 from pix2color.models.model_file import ModelInfo
@@ -100,7 +100,7 @@ class Colorizer:
             UsageError: the photo in ``like`` has no colours.
             ValueError: an array has another shape or type.
         """
-        return self._color(self._prepare(_gray_photo(source), options), options).to_picture()
+        return self._color(self._reduce(_gray_photo(source), options), options).to_picture()
 
     def colorize_many(
         self, sources: Iterable[Source], options: ColorizeOptions = _DEFAULTS
@@ -111,10 +111,10 @@ class Colorizer:
         and errors are those of ``colorize``; the first error ends the stream.
         """
 
-        def load(item: tuple[int, Source]) -> PreparedPhoto:
-            return self._prepare(_gray_photo(item[1]), options)
+        def load(item: tuple[int, Source]) -> ReducedPhoto:
+            return self._reduce(_gray_photo(item[1]), options)
 
-        def finish(_: tuple[int, Source], prepared: PreparedPhoto, maps: Tensor) -> Image.Image:
+        def finish(_: tuple[int, Source], prepared: ReducedPhoto, maps: Tensor) -> Image.Image:
             return self.finish(prepared, maps).to_picture()
 
         early: dict[int, Image.Image] = {}
@@ -159,7 +159,7 @@ class Colorizer:
         """Colour a photo's file; arguments are those of ``read``, errors of ``colorize_file``."""
         return self._color(self.read(path, data, options), options)
 
-    def read(self, path: Path, data: bytes | None, options: ColorizeOptions) -> PreparedPhoto:
+    def read(self, path: Path, data: bytes | None, options: ColorizeOptions) -> ReducedPhoto:
         """Read a photo's file and reduce it to what the network looks at.
 
         Args:
@@ -176,11 +176,11 @@ class Colorizer:
             raise HasColorError(
                 f"{path}: has colour already and was left alone; --force colours it"
             )
-        return self._prepare(photo, options)
+        return self._reduce(photo, options)
 
     @torch.inference_mode()
     def predict(
-        self, batch: list[PreparedPhoto], options: ColorizeOptions = _DEFAULTS
+        self, batch: list[ReducedPhoto], options: ColorizeOptions = _DEFAULTS
     ) -> list[Tensor]:
         """Predict the chroma maps, uint8 (2, 4, h, w), of each of several photos of one ``group``.
 
@@ -207,7 +207,7 @@ class Colorizer:
         return [maps[i, :, :, :h, :w] for i, (h, w) in enumerate(halves)]
 
     @torch.inference_mode()
-    def finish(self, prepared: PreparedPhoto, maps: Tensor) -> ColoredPhoto:
+    def finish(self, prepared: ReducedPhoto, maps: Tensor) -> ColoredPhoto:
         """Join a photo at full size to the chroma maps that were predicted for it."""
         return ColoredPhoto(prepared.photo, recompose(prepared.photo.gray, maps))
 
@@ -221,8 +221,8 @@ class Colorizer:
         """Return a pipeline that overlaps reading, ``predict`` and finishing of many photos.
 
         Args:
-            load: makes a ``PreparedPhoto`` of an item.
-            finish: makes the result of the item, its ``PreparedPhoto`` and its chroma maps.
+            load: makes a ``ReducedPhoto`` of an item.
+            finish: makes the result of the item, its ``ReducedPhoto`` and its chroma maps.
             options: for ``predict``.
             workers: threads; by default one for each core.
         """
@@ -242,10 +242,10 @@ class Colorizer:
         """Predict ab (N, 2, H, W), float32, of ``L`` (N, 1, H, W) in [-1, 1] at its own size."""
         return render(self._predict, L, self.info.render_size)
 
-    def _prepare(self, photo: GrayPhoto, options: ColorizeOptions) -> PreparedPhoto:
-        return prepare(photo, self.render_size(options))
+    def _reduce(self, photo: GrayPhoto, options: ColorizeOptions) -> ReducedPhoto:
+        return reduce_photo(photo, self.render_size(options))
 
-    def _color(self, prepared: PreparedPhoto, options: ColorizeOptions) -> ColoredPhoto:
+    def _color(self, prepared: ReducedPhoto, options: ColorizeOptions) -> ColoredPhoto:
         return self.finish(prepared, self.predict([prepared], options)[0])
 
     def _predict(self, L: Tensor, *, tta: bool = False) -> Tensor:

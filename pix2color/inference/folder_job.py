@@ -15,10 +15,10 @@ from pix2color.errors import DataError, ImageError, Pix2colorError, StorageError
 from pix2color.files import hash_bytes, remove_stale, write_bytes
 from pix2color.imaging.io import read_file
 from pix2color.inference.adjust import ChromaStatistics, with_statistics
-from pix2color.inference.colorizer import Colorizer, HasColorError, PreparedPhoto
+from pix2color.inference.colorizer import Colorizer, HasColorError, ReducedPhoto
+from pix2color.inference.folder_plan import JobOptions, PlannedPhoto, comparison_path, plan
 from pix2color.inference.manifest import Manifest, Record
 from pix2color.inference.options import ColorizeOptions
-from pix2color.inference.plan import JobOptions, PlannedPhoto, comparison_path, plan
 from pix2color.progress import say, track
 
 _SECONDS_BETWEEN_PASSES = 2.0
@@ -170,7 +170,7 @@ class FolderJob:
                 progress(count, f"{failed} failed" if failed else "")
                 yield result
 
-    def _load(self, photo: PlannedPhoto) -> PreparedPhoto:
+    def _load(self, photo: PlannedPhoto) -> ReducedPhoto:
         data = read_file(photo.input)
         photo.digest = hash_bytes(data)
         if not self.job.overwrite:
@@ -180,7 +180,7 @@ class FolderJob:
             photo.original = data
         return prepared
 
-    def _finish(self, photo: PlannedPhoto, prepared: PreparedPhoto, maps: Tensor) -> PhotoResult:
+    def _finish(self, photo: PlannedPhoto, prepared: ReducedPhoto, maps: Tensor) -> PhotoResult:
         colored = self.colorizer.finish(prepared, maps)
         data = colored.encode(photo.output, self.options)
         if self.job.compare:

@@ -20,7 +20,7 @@ _MIN_CONTRAST = 40  # stretching less would make colours of noise
 
 
 @dataclass(frozen=True)
-class PreparedPhoto:
+class ReducedPhoto:
     """A photo and its reduced version for the network.
 
     Attributes:
@@ -42,7 +42,7 @@ class PreparedPhoto:
         return self.photo.gray.size
 
 
-def prepare(photo: GrayPhoto, render_size: int) -> PreparedPhoto:
+def reduce_photo(photo: GrayPhoto, render_size: int) -> ReducedPhoto:
     """Reduce a photo to what the network looks at; smaller photos are not enlarged.
 
     Args:
@@ -55,10 +55,10 @@ def prepare(photo: GrayPhoto, render_size: int) -> PreparedPhoto:
     if scale < 1:
         width, height = (max(1, round(side * scale)) for side in picture.size)
         picture = picture.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=2.0)
-    return PreparedPhoto(photo, np.asarray(picture))
+    return ReducedPhoto(photo, np.asarray(picture))
 
 
-def stack(batch: list[PreparedPhoto]) -> np.ndarray:
+def stack(batch: list[ReducedPhoto]) -> np.ndarray:
     """Return the inputs of photos of one ``group`` as uint8 (N, H, W), their edges repeated."""
     height, width = batch[0].group
     inputs = [prepared.network_input for prepared in batch]

@@ -24,8 +24,8 @@ from pix2color.losses import l1
 from pix2color.models.registry import build_generator
 from pix2color.progress import Progress, say, track
 from pix2color.training.engine import make_accelerator
-from pix2color.training.run import build_task
 from pix2color.training.setup import select_photos, training_batches
+from pix2color.training.tasks import build_task
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -36,8 +36,7 @@ from pix2color.training.setup import (
 )
 from pix2color.training.stopping import StopPolicy
 from pix2color.training.supervision import Supervisor
-from pix2color.training.task import Task
-from pix2color.training.tasks import TASKS
+from pix2color.training.tasks import build_task
 from pix2color.training.warmup import shorten_warmups
 
 
@@ -111,11 +110,6 @@ def resume(folder: Path, *, task: str | None = None, workers: int | None = None)
     return _run(
         folder, recipe, generator, state=checkpoint.load_newest(folder / CHECKPOINTS_IN_RUN)
     )
-
-
-def build_task(recipe: PretrainRecipe | GanRecipe, generator: Generator) -> Task:
-    """Return the task of a recipe, with optimizers, losses and whatever networks it adds."""
-    return TASKS[recipe.task].from_recipe(recipe, generator)
 
 
 def _run(

@@ -20,7 +20,7 @@ class Supervisor:
     Args:
         engine: that trains.
         recorder: open; takes curves and validations.
-        pixels: validation squares, a ``Batch``, or None.
+        validation_batch: validation squares, or None.
         validation: how often to validate.
     """
 
@@ -28,10 +28,11 @@ class Supervisor:
         self,
         engine: Engine,
         recorder: Recorder,
-        pixels: Batch | None,
+        validation_batch: Batch | None,
         validation: ValidationConfig,
     ) -> None:
-        self.engine, self.recorder, self.pixels = engine, recorder, pixels
+        self.engine, self.recorder = engine, recorder
+        self.validation_batch = validation_batch
         self._validation = _Due(validation, engine)
         self._checkpointer: Checkpointer | None = None
         history = recorder.history
@@ -55,10 +56,10 @@ class Supervisor:
     def validate(self) -> None:
         """Validate the exported network, once a step at most."""
         step, recorder = self.engine.step_number, self.recorder
-        if self.pixels is None or self._validated_at == step:
+        if self.validation_batch is None or self._validated_at == step:
             return
         with recorder.during("validation"):
-            recorder.validated(self.engine.validate(self.pixels))
+            recorder.validated(self.engine.validate(self.validation_batch))
         self._validated_at = step
         if self._checkpointer:
             self._checkpointer.outdate()

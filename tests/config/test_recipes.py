@@ -8,8 +8,8 @@ from conftest import ROOT
 from pix2color.config.load import RECIPES, dump_recipe, load_recipe, shipped
 from pix2color.errors import ConfigError, MissingPathError
 from pix2color.models.registry import build_generator
-from pix2color.training.run import build_task
 from pix2color.training.schedule import Schedule
+from pix2color.training.tasks import build_task
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").rglob("*.yaml")), ids=lambda p: p.name)

@@ -12,7 +12,7 @@ from pix2color import ColorizeOptions, Colorizer
 from pix2color.color.lab import rgb_to_lab
 from pix2color.errors import ImageError, ModelError, UsageError
 from pix2color.inference.colorizer import BATCH
-from pix2color.inference.network_input import PreparedPhoto, prepare
+from pix2color.inference.network_input import ReducedPhoto, prepare
 from pix2color.models.model_file import ModelInfo
 
 INFO = ModelInfo("test", render_size=64)
@@ -145,7 +145,7 @@ class TestTrouble:
 
         colorizer = Colorizer(moody, INFO)
         grays = [np.full((64, 64), value, np.uint8) for value in (50, 0, 90)]
-        batch = [PreparedPhoto(photo_of(gray), gray) for gray in grays]
+        batch = [ReducedPhoto(photo_of(gray), gray) for gray in grays]
         with pytest.raises(ModelError):
             colorizer.predict(batch)
         pipeline = colorizer.pipeline(

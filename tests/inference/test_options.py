@@ -48,7 +48,7 @@ def test_they_load_nothing_heavy():
         "import sys, pix2color.cli.colorize, pix2color.cli.serve\n"
         "from pix2color import ColorizeOptions\n"
         "assert not {'torch', 'numpy', 'PIL'} & set(sys.modules)\n"
-        "import pix2color.inference.plan, pix2color.inference.pipeline\n"
+        "import pix2color.inference.folder_plan, pix2color.inference.pipeline\n"
         "import pix2color.imaging.io, pix2color.imaging.metadata\n"
         "assert 'torch' not in sys.modules\n"
     )

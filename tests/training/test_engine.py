@@ -14,10 +14,11 @@ from pix2color.config.load import load_recipe
 from pix2color.config.schema import EngineConfig, GanRecipe, PretrainRecipe, ScheduleConfig
 from pix2color.data.batches import Batch
 from pix2color.models.registry import build_discriminator, build_generator
+from pix2color.training.adversarial import AdversarialTask, band_limited
 from pix2color.training.ema import ExponentialMovingAverage
 from pix2color.training.engine import Budget, Engine, make_accelerator
-from pix2color.training.run import build_task
-from pix2color.training.tasks import AdversarialTask, RegressionTask, band_limited
+from pix2color.training.regression import RegressionTask
+from pix2color.training.tasks import build_task
 
 STEADY = ScheduleConfig(name="constant", warmup_steps=0)
 

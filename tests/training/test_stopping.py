@@ -16,7 +16,7 @@ from pix2color.color.lab import rgb_to_l_ab
 from pix2color.config.schema import SelectionConfig
 from pix2color.errors import ModelError, StorageError
 from pix2color.models.model_file import load_model
-from pix2color.training import checkpoint, run, tasks
+from pix2color.training import checkpoint, regression, run
 from pix2color.training.collapse import CollapseWatch
 from pix2color.training.selection import best, describe_choice
 
@@ -165,7 +165,7 @@ class TestSteps:
                     L = L + torch.nan
             return L, ab
 
-        monkeypatch.setattr(tasks, "rgb_to_l_ab", encoded)
+        monkeypatch.setattr(regression, "rgb_to_l_ab", encoded)
         recipe = run.load_recipe(
             task,
             None,
