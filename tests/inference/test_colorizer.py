@@ -37,7 +37,7 @@ class TestNetworkInput:
         ("size", "seen"), [((400, 600), (64, 96)), ((90, 50), (90, 50)), ((500, 250), (128, 64))]
     )
     def test_it_sees_the_render_size_unsquashed(self, size, seen):
-        prepared = prepare(photo_of(np.zeros(size, np.uint8)), 64)
+        prepared = reduce_photo(photo_of(np.zeros(size, np.uint8)), 64)
         assert prepared.network_input.shape == seen
 
     def test_the_size_of_training_is_the_default(self):
@@ -46,7 +46,7 @@ class TestNetworkInput:
         assert colorizer.render_size(ColorizeOptions(render_size=200)) == 200
 
     def test_long_strips_stay_affordable(self):
-        prepared = prepare(photo_of(np.zeros((60, 60_000), np.uint8)), 64)
+        prepared = reduce_photo(photo_of(np.zeros((60, 60_000), np.uint8)), 64)
         assert prepared.network_input.size < 2.1e6
 
     def test_a_faded_photo_is_seen_as_contrasty_as_a_fresh_one_and_fog_as_it_is(self):
@@ -70,7 +70,7 @@ class TestNetworkInput:
             return waves(L)
 
         colorizer = Colorizer(network, INFO)
-        prepared = prepare(photo_of(data.camera()[:300, :500]), 64)
+        prepared = reduce_photo(photo_of(data.camera()[:300, :500]), 64)
         assert prepared.network_input.shape == (64, 107)
         (maps,) = colorizer.predict([prepared])
         assert sizes == [(64, 112)]
