@@ -33,7 +33,7 @@ from pix2color.data.sources import collect, protocol_square
 from pix2color.errors import ImageError
 from pix2color.imaging.grayscale import gray_photo
 from pix2color.inference.adjust import ChromaStatistics
-from pix2color.inference.network_input import prepare
+from pix2color.inference.network_input import reduce_photo
 
 HEADINGS = ("PSNR", "ΔE00", "colourfulness", "ab-JS", "wash-out", "|ΔL*|", "99.9 %")
 
@@ -124,8 +124,8 @@ def rows(model: Path, truths: list[np.ndarray]) -> dict[str, Callable[[np.ndarra
 def _regrayed(colorizer: Colorizer, toned: np.ndarray, gray: np.ndarray) -> np.ndarray:
     """Colours predicted from the toned photo, on the clean one, so that only colours differ."""
     side = colorizer.render_size()
-    given = prepare(gray_photo(Image.fromarray(toned)), side)
-    clean = prepare(gray_photo(Image.fromarray(gray)), side)
+    given = reduce_photo(gray_photo(Image.fromarray(toned)), side)
+    clean = reduce_photo(gray_photo(Image.fromarray(gray)), side)
     return np.array(colorizer.finish(clean, colorizer.predict([given])[0]).to_picture())
 
 

@@ -12,7 +12,7 @@ from pix2color import ColorizeOptions, Colorizer
 from pix2color.color.lab import rgb_to_lab
 from pix2color.errors import ImageError, ModelError, UsageError
 from pix2color.inference.colorizer import BATCH
-from pix2color.inference.network_input import ReducedPhoto, prepare
+from pix2color.inference.network_input import ReducedPhoto, reduce_photo
 from pix2color.models.model_file import ModelInfo
 
 INFO = ModelInfo("test", render_size=64)
