@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
-from conftest import QUICK, QUICK_GAN, ROOT, settings
+from conftest import QUICK, QUICK_GAN, ROOT, SHORT, settings
 
 from pix2color.models.registry import build_generator
 
@@ -160,11 +160,12 @@ if os.environ.get("RANK") == "1" and os.environ.get("TORCHELASTIC_RESTART_COUNT"
 def test_the_slurm_script_saves_at_its_signal_and_goes_on_when_requeued(photos, tmp_path):
     """The script in the documentation, with stand-ins for Slurm's commands, on one machine."""
     _, _, script = (ROOT / "docs" / "training.md").read_text().partition("```sh\n#!/bin/bash")
-    options = settings(*QUICK, "checkpoint.every_minutes=null")
+    network = ["model.name=unet", "model.options.width=4"]  # the shell splits words at spaces
+    options = settings(*SHORT, *network, "checkpoint.every_minutes=null")
     changes = {
         "--nproc-per-node 8": "--nproc-per-node 2",
         "$(scontrol show hostnames | head -1):29500": "localhost:29517",
-        "--data shards/": f"--data {photos} --max-steps 400 {' '.join(options)}",
+        "--data shards/": f"--data {photos} --max-steps 1500 {' '.join(options)}",
     }
     script = script.partition("```")[0]
     for documented, ours in changes.items():
@@ -199,7 +200,7 @@ def test_the_slurm_script_saves_at_its_signal_and_goes_on_when_requeued(photos, 
     _, told = second.communicate(timeout=240)
     assert "from step" in told
     assert "from step 0" not in told
-    assert json.loads(curves.read_text().splitlines()[-1]) == {"step": 400, "finished": True}
+    assert json.loads(curves.read_text().splitlines()[-1]) == {"step": 1500, "finished": True}
     assert (tmp_path / "requeued").read_text() == "requeue 7\n"  # not once more
 
 
