@@ -50,6 +50,9 @@ _OPTIONS = [
                  help="Shift the colours, from -100 (cool) to 100 (warm)."),
     click.option("--like", type=click.Path(path_type=Path), metavar="PHOTO",
                  help="Take over the mood of a colour photo."),
+    click.option("--hint", "hints", multiple=True, metavar="X,Y,COLOR",
+                 help="Say what colour a thing is: a place in it, in pixels of the upright photo, "
+                 "and #rrggbb or a name; repeatable. NAME.hints.json beside a photo is read, too."),
     click.option("--render-size", type=click.IntRange(*RENDER_SIZES), metavar="PIXELS",
                  help="Short side of what the network looks at.  [default: as it was trained]"),
     click.option("--tta", is_flag=True,
@@ -98,6 +101,7 @@ def colorize(
     saturation: float,
     temperature: float,
     like: Path | None,
+    hints: tuple[str, ...],
     render_size: int | None,
     tta: bool,
     compare: bool,
@@ -124,6 +128,10 @@ def colorize(
     assert folder is not None
     _check_folder(folder, backup, paths, gallery)
     _check_mode(paths, watch, gallery)
+    if hints and (len(paths) > 1 or paths[0].is_dir()):
+        raise UsageError(
+            "--hint: is about one photo; for several, put NAME.hints.json beside each"
+        )
     options = ColorizeOptions(
         saturation=saturation,
         temperature=temperature,
@@ -135,13 +143,24 @@ def colorize(
         force=force,
     )
     from pix2color.imaging.io import reading_limits
+    from pix2color.inference.hints import Hint
     from pix2color.inference.colorizer import Colorizer
     from pix2color.inference.folder_job import FolderJob
     from pix2color.inference.folder_plan import JobOptions
     from pix2color.processes import rank, world_size
 
     ending = f".{file_format.lower()}" if file_format else None
-    job_options = JobOptions(paths, out, backup, suffix, ending, overwrite, compare, workers)
+    job_options = JobOptions(
+        paths,
+        out,
+        backup,
+        suffix,
+        ending,
+        overwrite,
+        compare,
+        workers,
+        hints=tuple(map(Hint.parse, hints)),
+    )
     with reading_limits(max_pixels=max_pixels, allow_truncated=allow_truncated):
         colorizer = Colorizer.load(model, device, backend=backend)
         job = FolderJob(colorizer, job_options, options, process=rank(), processes=world_size())

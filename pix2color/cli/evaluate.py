@@ -13,6 +13,15 @@ from pix2color.errors import UsageError
 # Nothing heavy is imported up here: `--help` must answer at once.
 
 
+def _counts(
+    context: click.Context, parameter: click.Parameter, text: str | None
+) -> tuple[int, ...]:
+    try:
+        return tuple(map(int, text.split(","))) if text else ()
+    except ValueError as error:
+        raise UsageError(f"--hints {text}: give numbers, such as 0,1,5,10,100") from error
+
+
 @click.command(cls=Command, example="pix2color evaluate --model runs/mine-gan --data test-photos/")
 @MODEL
 @click.option(
@@ -61,6 +70,14 @@ from pix2color.errors import UsageError
 @click.option(
     "--by-folder", is_flag=True, help="Print figures of each folder's photos, too (in JSON always)."
 )
+@click.option(
+    "--hints",
+    "hint_counts",
+    callback=_counts,
+    metavar="N,N,…",
+    help="Measure the model with so many hints on each photo, too, such as 0,1,5,10,100: random "
+    "places whose true colour it is told.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def evaluate(
     model: Path | None,
@@ -72,6 +89,7 @@ def evaluate(
     sheet: Path | None,
     samples: int,
     by_folder: bool,
+    hint_counts: tuple[int, ...],
     as_json: bool,
 ) -> None:
     """Measure a model on colour photos.
@@ -79,6 +97,7 @@ def evaluate(
     The grey picture is measured beside it; docs/metrics.md explains the measures.
     """
     from pix2color.evaluation import tables
+    from pix2color.evaluation.hint_curve import hint_curve
     from pix2color.evaluation.perceptual import Perceptual
     from pix2color.evaluation.protocol import add_critic
     from pix2color.evaluation.protocol import evaluate as run
@@ -91,6 +110,7 @@ def evaluate(
         if path.is_dir():
             raise UsageError(f"{path}: is a folder; name a file")
     colorizer = Colorizer.load(model)
+    curve = hint_curve(colorizer, data, hint_counts) if hint_counts else {}
     result = run(
         colorizer,
         list(data),
@@ -102,6 +122,8 @@ def evaluate(
         click.echo(tables.table(result, pending="critic" if critic else None))
         if by_folder:
             click.echo("\n" + tables.folders_table(result))
+        if curve:
+            click.echo("\n" + tables.hints_table(curve))
     if csv_path:
         tables.write_csv(result, csv_path)
     if sheet:
@@ -109,7 +131,7 @@ def evaluate(
     if critic:
         add_critic(result)
     if as_json:
-        click.echo(tables.to_json(result, self_check(result)))
+        click.echo(tables.to_json(result, self_check(result), curve))
     elif critic:
         click.echo(tables.line(result, "critic"))
 

@@ -14,6 +14,7 @@ from pix2color.config.sections import (
     DataConfig,
     DiscriminatorConfig,
     FilmConfig,
+    HintsConfig,
     LossWeights,
     ModelConfig,
     NonNegative,
@@ -82,6 +83,8 @@ class Recipe(EngineConfig):
     """Photos and batches."""
     film: FilmConfig = FilmConfig()
     """Simulation of worn black-and-white photos."""
+    hints: HintsConfig = HintsConfig()
+    """Simulation of hints, for networks that take some."""
     reconstruction: LossWeights = {"l1": 1.0}  # noqa: RUF012 - pydantic copies it
     """Weight of each loss on ab; ``pix2color.losses.RECONSTRUCTION`` lists them, and there is
     ``feature``. A name alone has the weight 1. Those that are given replace all."""

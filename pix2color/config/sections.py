@@ -138,6 +138,13 @@ class FilmConfig(Section):
     """Blocks of strong JPEG compression."""
 
 
+class HintsConfig(Section):
+    """The hints that a network which takes some is given while it trains."""
+
+    share: Strength = 0.5
+    """Share of the training pictures that have any; their number, places and sizes are random."""
+
+
 class OptimizerConfig(Section):
     """The optimizer of one network."""
 
@@ -145,6 +152,8 @@ class OptimizerConfig(Section):
     """The class in ``torch.optim``, in capitals or not."""
     lr: Positive = 1e-3
     """Learning rate at the top of the schedule."""
+    encoder_lr: Positive | None = None
+    """The generator's encoder's, where it is trained already; by default that of the rest."""
     options: dict[str, Any] = {}
     """Further keywords of that class, such as ``betas`` or ``weight_decay``."""
 

@@ -17,13 +17,15 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from pix2color.config.schema import DataConfig
+from pix2color.config.sections import DataConfig, HintsConfig
+from pix2color.data.hints import training_hints
 from pix2color.data.prepared import StoredPhoto
 from pix2color.data.sources import Photo, protocol_square, training_square
 from pix2color.errors import DataError, ImageError
 from pix2color.processes import cores
 
 _RANDOM_ATTEMPTS = 8
+_HINTS = 2**32  # tells their random numbers from those of the attempts
 
 
 @dataclass
@@ -35,43 +37,52 @@ class Sample:
         left_out: reason by path of the photos passed over on the way to it.
         photo: number of the photo that the picture is of.
         label: class of that photo, if photos have classes.
+        regions: uint8 (S, S), numbers of its hints, if it has any; see ``data.hints``.
     """
 
     pixels: Tensor | None
     left_out: dict[str, str]
     photo: int
     label: int | None = None
+    regions: Tensor | None = None
 
 
 @dataclass
 class Batch:
-    """Pictures, and their classes if they have any.
+    """Pictures, and their classes and hints if they have any.
 
     Attributes:
         pixels: uint8 (N, 3, S, S); empty if no usable photo could be found.
         left_out: reason by path of the photos left out while making it.
         labels: int64 (N,), the class of each picture, or None.
+        regions: uint8 (N, S, S), where the hints of each are (see ``data.hints``), or None.
     """
 
     pixels: Tensor
     left_out: dict[str, str] = field(default_factory=dict)
     labels: Tensor | None = None
+    regions: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.pixels)
 
     def pin_memory(self) -> Batch:
         """Return a copy in page-locked memory, which a GPU reads faster."""
-        labels = None if self.labels is None else self.labels.pin_memory()
-        return Batch(self.pixels.pin_memory(), self.left_out, labels)
+        labels, regions = (
+            None if given is None else given.pin_memory() for given in (self.labels, self.regions)
+        )
+        return Batch(self.pixels.pin_memory(), self.left_out, labels, regions)
 
     def to(self, device: torch.device, layout: torch.memory_format | None = None) -> Batch:
         """Return the batch on a device, its pixels in a memory layout if one is given."""
         pixels = self.pixels.to(device, non_blocking=True)
         if layout is not None:
             pixels = pixels.contiguous(memory_format=layout)
-        labels = None if self.labels is None else self.labels.to(device, non_blocking=True)
-        return Batch(pixels, self.left_out, labels)
+        labels, regions = (
+            None if given is None else given.to(device, non_blocking=True)
+            for given in (self.labels, self.regions)
+        )
+        return Batch(pixels, self.left_out, labels, regions)
 
 
 class TrainingPhotos(Dataset[Sample]):
@@ -79,12 +90,21 @@ class TrainingPhotos(Dataset[Sample]):
 
     A photo that is gray or cannot be read is replaced by another, drawn by the same rule, so
     that batches keep their size and the run stays reproducible.
+
+    Args:
+        photos: to be cut from.
+        config: how.
+        seed: decides everything that is random.
+        hints: simulate hints; None: there are none.
     """
 
-    def __init__(self, photos: list[Photo], config: DataConfig, seed: int) -> None:
+    def __init__(
+        self, photos: list[Photo], config: DataConfig, seed: int, hints: HintsConfig | None = None
+    ) -> None:
         self.photos = photos
         self.config = config
         self.seed = seed
+        self.hints = hints
         self._useless: dict[int, str] = {}  # saves reading such a photo again
         self._useful: set[int] = set()  # and looking for colour again in such a one
 
@@ -100,9 +120,18 @@ class TrainingPhotos(Dataset[Sample]):
                 photo = (photo + 1) % len(self.photos)
             pixels = self._square(photo, random, self.config.crop_in(epoch))
             if pixels is not None:
-                return Sample(pixels, left_out, photo)
+                return Sample(pixels, left_out, photo, regions=self._regions(epoch, position))
             left_out[str(self.photos[photo].path)] = self._useless[photo]
         return Sample(None, left_out, photo)
+
+    def _regions(self, epoch: int, position: int) -> Tensor | None:
+        if self.hints is None:
+            return None
+        random = np.random.default_rng((self.seed, epoch, position, _HINTS))
+        side = self.config.crop_in(epoch)
+        if random.random() >= self.hints.share:
+            return torch.zeros(side, side, dtype=torch.uint8)
+        return torch.from_numpy(training_hints(random, side))
 
     def _square(self, photo: int, random: np.random.Generator, side: int) -> Tensor | None:
         if photo in self._useless:
@@ -258,7 +287,13 @@ def _collate(samples: list[Sample]) -> Batch:
     if not complete:
         return Batch(torch.empty(0), left_out)
     labels = [s.label for s in samples if s.label is not None]
-    return Batch(torch.stack(pixels), left_out, torch.tensor(labels) if labels else None)
+    regions = [s.regions for s in samples if s.regions is not None]
+    return Batch(
+        torch.stack(pixels),
+        left_out,
+        torch.tensor(labels) if labels else None,
+        torch.stack(regions) if regions else None,
+    )
 
 
 def _leave_signals(worker: int) -> None:

@@ -31,7 +31,7 @@ MODEL = "model"
 _FILM = "film"
 INPUTS = ("lab", "luma", _FILM, *EFFECTS)
 """The kinds of gray picture that a model can be evaluated on."""
-_BATCH = 8
+BATCH = 8
 _KEPT = 400  # at most so many pictures, evenly spread, are held in memory
 # 8-bit luma of Rec. 601, which is what a gray JPEG holds.
 _LUMA = (0.299, 0.587, 0.114)
@@ -167,7 +167,7 @@ def protocol_pictures(
 ) -> dict[str, tuple[np.ndarray, ...]]:
     """Return the squares of the protocol by path: (gray, model, truth), uint8 (3, 256, 256)."""
     found: dict[str, tuple[np.ndarray, ...]] = {}
-    for pixels, paths in evaluation_batches(photos, size=PROTOCOL_SIZE, batch_size=_BATCH):
+    for pixels, paths in evaluation_batches(photos, size=PROTOCOL_SIZE, batch_size=BATCH):
         L, _ = rgb_to_l_ab(pixels.to(colorizer.device))
         ab = _predicted(colorizer, L)
         columns = [to_bytes(l_ab_to_rgb(L, colors)) for colors in (torch.zeros_like(ab), ab)]
@@ -193,7 +193,7 @@ def _measure(
     batches = evaluation_batches(
         photos,
         size=PROTOCOL_SIZE,
-        batch_size=_BATCH,
+        batch_size=BATCH,
         workers=default_workers(photos, colorizer.device),
     )
     with track("evaluate", len(photos), "photos") as progress:

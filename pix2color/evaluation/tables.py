@@ -61,6 +61,7 @@ MEASURES = {  # others come last, by their name
     "kid": Measure("KID", 4, "↓", "The same, without the bias of small sets."),
 }
 BY_FOLDER = ("delta_e", "psnr", "colorfulness_ratio")
+WITH_HINTS = ("psnr", "delta_e", "colorfulness_ratio")
 PERCEPTUAL = ("lpips", "fid", "kid")
 """Those that are there only if they are asked for."""
 
@@ -114,6 +115,16 @@ def folders_table(evaluation: Evaluation) -> str:
     return "\n".join(_ruled(lines))
 
 
+def hints_table(curve: dict[int, dict[str, Score]]) -> str:
+    """Return a line for each number of hints: the model's measures with them."""
+    measures = {name: MEASURES[name] for name in WITH_HINTS}
+    lines: list[tuple[str, ...]] = [("hints", *(m.heading for m in measures.values()))]
+    for count, scores in curve.items():
+        cells = [cell(scores[name], measure.digits) for name, measure in measures.items()]
+        lines.append((str(count), *cells))
+    return "\n".join(_ruled(lines))
+
+
 def _ruled(lines: list[tuple[str, ...]]) -> list[str]:
     """Return columns of text below their headings, with rules."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
@@ -136,13 +147,20 @@ def as_dict(evaluation: Evaluation) -> dict[str, Any]:
     return {"photos": evaluation.photos, "left_out": evaluation.left_out, "rows": rows}
 
 
-def to_json(evaluation: Evaluation, self_check: dict[str, Any]) -> str:
-    """Return the rows and counts of all photos and of each folder's, and the self-check."""
+def to_json(
+    evaluation: Evaluation, self_check: dict[str, Any], curve: dict[int, dict[str, Score]]
+) -> str:
+    """Return the rows and counts of all photos and of each folder's, the self-check and the hints.
+
+    ``curve`` has the measures by the number of hints; it may be empty.
+    """
     folders = {
         name: {"photos": folder.photos, "rows": {k: plain(v) for k, v in folder.rows.items()}}
         for name, folder in evaluation.folders.items()
     }
     found = {**as_dict(evaluation), "folders": folders, "self_check": self_check}
+    if curve:
+        found["hints"] = {str(count): plain(scores) for count, scores in curve.items()}
     return json.dumps(found, indent=2)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from pix2color.color.lab import lightness
+from pix2color.color.lab import lightness, rgb_to_l_ab
 from pix2color.color.recompose import chroma_maps, recompose
-from pix2color.errors import ImageError, ModelError
+from pix2color.errors import ImageError, ModelError, UsageError
 from pix2color.files import SHIPPED_MODEL
 from pix2color.imaging.grayscale import GrayPhoto, gray_photo, read_gray_photo
 from pix2color.imaging.io import output_path, read_file
@@ -25,7 +25,14 @@ from pix2color.inference.network import (
     load_network,
     use_one_thread,
 )
-from pix2color.inference.network_input import ReducedPhoto, reduce_photo, restore_contrast, stack
+from pix2color.inference.hints import Hint
+from pix2color.inference.network_input import (
+    ReducedPhoto,
+    reduce_photo,
+    restore_contrast,
+    stack,
+    stack_hints,
+)
 from pix2color.inference.options import ColorizeOptions
 from pix2color.inference.pipeline import Pipeline
 from pix2color.models.model_file import ModelInfo
@@ -82,13 +89,20 @@ class Colorizer:
         """Return the short side, in pixels, of what the network looks at."""
         return options.render_size or self.info.render_size
 
-    def colorize(self, source: Source, options: ColorizeOptions = _DEFAULTS) -> Image.Image:
+    def colorize(
+        self,
+        source: Source,
+        options: ColorizeOptions = _DEFAULTS,
+        *,
+        hints: Sequence[Hint] = (),
+    ) -> Image.Image:
         """Colour one photo, whether or not it has colour already.
 
         Args:
             source: a file's path, a Pillow picture of any mode, or an array: uint8 (H, W) gray,
                 (H, W, 3) sRGB or (H, W, 4) with alpha.
             options: how; those that concern files are not used.
+            hints: what is known about its colours.
 
         Returns:
             An upright picture of the same size and luminance, in mode RGB, or RGBA if the photo
@@ -97,10 +111,11 @@ class Colorizer:
         Raises:
             ImageError: the file cannot be read.
             ModelError: the network gave no colours.
-            UsageError: the photo in ``like`` has no colours.
+            UsageError: the photo in ``like`` has no colours, a hint lies outside of the photo, or
+                the model takes no hints.
             ValueError: an array has another shape or type.
         """
-        return self._color(self._reduce(_gray_photo(source), options), options).to_picture()
+        return self._color(self._reduce(_gray_photo(source), options, hints), options).to_picture()
 
     def colorize_many(
         self, sources: Iterable[Source], options: ColorizeOptions = _DEFAULTS
@@ -133,6 +148,7 @@ class Colorizer:
         options: ColorizeOptions = _DEFAULTS,
         *,
         name: Path | str | None = None,
+        hints: Sequence[Hint] = (),
     ) -> bytes:
         """Colour a photo's file, and return the bytes of a file as the command line writes it.
 
@@ -141,42 +157,59 @@ class Colorizer:
             options: how.
             name: names the photo in errors, and the format of the result by its ending (a GIF
                 becomes a PNG); by default the path's, and ``photo.jpg`` for bytes.
+            hints: what is known about its colours.
 
         Raises:
             HasColorError: the photo has colour already, and ``options.force`` is not set.
             ImageError: it cannot be read, or the format cannot hold it.
             ModelError: the network gave no colours.
-            UsageError: the photo in ``like`` has no colours.
+            UsageError: the photo in ``like`` has no colours, a hint lies outside of the photo, or
+                the model takes no hints.
         """
         data = source if isinstance(source, bytes) else None
         path = Path("photo.jpg") if isinstance(source, bytes) else Path(source)
         if data is None and name is not None:
             data = read_file(path)
         path = Path(name or path)
-        return self.color_file(path, data, options).encode(output_path(path), options)
+        colored = self.color_file(path, data, options, hints)
+        return colored.encode(output_path(path), options)
 
-    def color_file(self, path: Path, data: bytes | None, options: ColorizeOptions) -> ColoredPhoto:
+    def color_file(
+        self,
+        path: Path,
+        data: bytes | None,
+        options: ColorizeOptions,
+        hints: Sequence[Hint] = (),
+    ) -> ColoredPhoto:
         """Colour a photo's file; arguments are those of ``read``, errors of ``colorize_file``."""
-        return self._color(self.read(path, data, options), options)
+        return self._color(self.read(path, data, options, hints), options)
 
-    def read(self, path: Path, data: bytes | None, options: ColorizeOptions) -> ReducedPhoto:
+    def read(
+        self,
+        path: Path,
+        data: bytes | None,
+        options: ColorizeOptions,
+        hints: Sequence[Hint] = (),
+    ) -> ReducedPhoto:
         """Read a photo's file and reduce it to what the network looks at.
 
         Args:
             path: of the file; names the photo in errors.
             data: its bytes, if they have been read already.
             options: ``force`` and ``render_size`` are used.
+            hints: what is known about its colours.
 
         Raises:
             HasColorError: it has colour already, and ``options.force`` is not set.
             ImageError: it cannot be read.
+            UsageError: a hint lies outside of it, or the model takes no hints.
         """
         photo = read_gray_photo(path, data)
         if photo.has_color and not options.force:
             raise HasColorError(
                 f"{path}: has colour already and was left alone; --force colours it"
             )
-        return self._reduce(photo, options)
+        return self._reduce(photo, options, hints)
 
     @torch.inference_mode()
     def predict(
@@ -190,8 +223,9 @@ class Colorizer:
         gray = stack(batch)
         count, height, width = gray.shape
         contrasty = np.stack([restore_contrast(picture) for picture in gray])
+        given = [torch.from_numpy(lightness(contrasty))[:, None], *_hints(batch)]
         try:
-            ab = self._predict(torch.from_numpy(lightness(contrasty))[:, None], tta=options.tta)
+            ab = self._predict(*given, tta=options.tta)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -238,23 +272,41 @@ class Colorizer:
         )
 
     @torch.inference_mode()
-    def predict_ab(self, L: Tensor) -> Tensor:
-        """Predict ab (N, 2, H, W), float32, of ``L`` (N, 1, H, W) in [-1, 1] at its own size."""
-        return render(self._predict, L, self.info.render_size)
+    def predict_ab(self, L: Tensor, *hints: Tensor) -> Tensor:
+        """Predict ab (N, 2, H, W), float32, of ``L`` (N, 1, H, W) in [-1, 1] at its own size.
 
-    def _reduce(self, photo: GrayPhoto, options: ColorizeOptions) -> ReducedPhoto:
-        return reduce_photo(photo, self.render_size(options))
+        A model that takes hints can be given them besides, (N, 3, H, W).
+        """
+        return render(self._predict, L, self.info.render_size, *hints)
+
+    def _reduce(
+        self, photo: GrayPhoto, options: ColorizeOptions, hints: Sequence[Hint] = ()
+    ) -> ReducedPhoto:
+        if hints and not self.info.takes_hints:
+            raise UsageError("hints: this model takes none; leave them out, or use another --model")
+        return reduce_photo(photo, self.render_size(options), hints)
 
     def _color(self, prepared: ReducedPhoto, options: ColorizeOptions) -> ColoredPhoto:
         return self.finish(prepared, self.predict([prepared], options)[0])
 
-    def _predict(self, L: Tensor, *, tta: bool = False) -> Tensor:
-        ab = self.network(L)
+    def _predict(self, *given: Tensor, tta: bool = False) -> Tensor:
+        ab = self.network(*given)
         if tta:
-            ab = (ab + self.network(L.flip(3)).flip(3)) / 2
+            mirrored = self.network(*(x.flip(3) for x in given))
+            ab = (ab + mirrored.flip(3)) / 2
         if not ab.sum().isfinite():
             raise ModelError("the model gave no colours (NaN); it is damaged, or badly trained")
         return ab
+
+
+def _hints(batch: list[ReducedPhoto]) -> list[Tensor]:
+    """Return the hints of a batch as networks take them, (N, 3, H, W), if there are any."""
+    painted = stack_hints(batch)
+    if painted is None:
+        return []
+    _, ab = rgb_to_l_ab(torch.from_numpy(painted[:, :3]))
+    mask = torch.from_numpy(painted[:, 3:] > 0).float()
+    return [torch.cat([ab * mask, mask], dim=1)]
 
 
 def _gray_photo(source: Source) -> GrayPhoto:

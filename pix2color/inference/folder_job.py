@@ -17,6 +17,7 @@ from pix2color.imaging.io import read_file
 from pix2color.inference.adjust import ChromaStatistics, with_statistics
 from pix2color.inference.colorizer import Colorizer, HasColorError, ReducedPhoto
 from pix2color.inference.folder_plan import JobOptions, PlannedPhoto, comparison_path, plan
+from pix2color.inference.hints import Hint, hints_path, read_hints
 from pix2color.inference.manifest import Manifest, Record
 from pix2color.inference.options import ColorizeOptions
 from pix2color.progress import say, track
@@ -173,9 +174,10 @@ class FolderJob:
     def _load(self, photo: PlannedPhoto) -> ReducedPhoto:
         data = read_file(photo.input)
         photo.digest = hash_bytes(data)
+        photo.hints = (*_own_hints(photo.input), *self.job.hints)
         if not self.job.overwrite:
             self._check_done(photo)
-        prepared = self.colorizer.read(photo.input, data, self.options)
+        prepared = self.colorizer.read(photo.input, data, self.options, photo.hints)
         if self.job.backup is not None:
             photo.original = data
         return prepared
@@ -199,7 +201,7 @@ class FolderJob:
             done = self.manifest.written(str(photo.name), photo.output) is not None
         else:
             record = self._own_record(photo.output, str(photo.name), photo)
-            wanted = (photo.digest, self._settings)
+            wanted = (photo.digest, self._settings_of(photo))
             done = record is not None and (record.input, record.settings) == wanted
         if done:
             raise _NotNeededError(self._result(photo, DONE, reason="coloured before"))
@@ -217,11 +219,17 @@ class FolderJob:
         return PhotoResult(photo.input, photo.output, status, original=original, **details)
 
     def _write(self, path: Path, name: str, data: bytes, photo: PlannedPhoto) -> None:
-        record = Record(name, photo.digest, self._settings, hash_bytes(data))
+        record = Record(name, photo.digest, self._settings_of(photo), hash_bytes(data))
         write_bytes(path, data, before_rename=lambda: self.manifest.add(record))
 
+    def _settings_of(self, photo: PlannedPhoto) -> str:
+        """Return the hash of all that changes a photo's output."""
+        if not photo.hints:
+            return self._settings
+        return hash_bytes(f"{self._settings} {photo.hints}".encode())
+
     def _hash_settings(self) -> str:
-        """Hash all that changes an output.
+        """Hash all that changes an output, but for hints.
 
         The text is that of the first version, or all that it has coloured would be done again.
         """
@@ -249,6 +257,11 @@ def _as_result(photo: PlannedPhoto, outcome: PhotoResult | Exception) -> PhotoRe
         kind = "" if isinstance(outcome, Pix2colorError) else f"{type(outcome).__name__}: "
         reason = f"{photo.input}: not coloured ({kind}{reason})"
     return PhotoResult(photo.input, None, FAILED, reason)
+
+
+def _own_hints(photo: Path) -> list[Hint]:
+    path = hints_path(photo)
+    return read_hints(path) if path.is_file() else []
 
 
 def _state(path: Path) -> tuple[int, int] | None:

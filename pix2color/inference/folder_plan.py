@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pix2color.errors import MissingPathError, UsageError
 from pix2color.imaging.io import find_photos, output_path
+from pix2color.inference.hints import Hint
 from pix2color.inference.manifest import Manifest
 
 _COMPARISON = ".compare.jpg"
@@ -21,6 +22,7 @@ class PlannedPhoto:
         input: the photo.
         output: where its colour version goes.
         name: of the output, relative to the folder of the job.
+        hints: what is known about its colours.
         digest: SHA-256 of the photo's file, once it was read.
         original: the file itself, if it is to be replaced.
     """
@@ -28,6 +30,7 @@ class PlannedPhoto:
     input: Path
     output: Path
     name: Path
+    hints: tuple[Hint, ...] = ()
     digest: str = ""
     original: bytes = b""
 
@@ -45,6 +48,7 @@ class JobOptions:
         overwrite: do again what is done, and replace files that this job has not written.
         compare: write before | after beside each output.
         workers: threads; by default one for each core.
+        hints: what is known about the colours of the photos, beside what their own files say.
     """
 
     paths: tuple[Path, ...]
@@ -55,6 +59,7 @@ class JobOptions:
     overwrite: bool = False
     compare: bool = False
     workers: int | None = None
+    hints: tuple[Hint, ...] = ()
 
     @property
     def folder(self) -> Path:

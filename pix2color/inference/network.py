@@ -17,9 +17,12 @@ from pix2color.processes import local_rank
 
 
 class Network(Protocol):
-    """A function from L (N, 1, H, W) to ab (N, 2, H, W), both float32 on the CPU."""
+    """A function from L (N, 1, H, W) to ab (N, 2, H, W), both float32 on the CPU.
 
-    def __call__(self, L: Tensor, /) -> Tensor: ...
+    One that takes hints can be given them besides, (N, 3, H, W); see ``models.base.Generator``.
+    """
+
+    def __call__(self, L: Tensor, /, *hints: Tensor) -> Tensor: ...
 
 
 def load_network(path: Path, device: str, backend: str) -> tuple[Network, ModelInfo, str]:
@@ -56,9 +59,9 @@ def torch_network(generator: Generator, device: str) -> Network:
     dtype = torch.bfloat16 if half else torch.float32
     generator = generator.eval().to(device, dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def network(L: Tensor, /) -> Tensor:
-        L = L.to(device, dtype, memory_format=torch.channels_last)
-        return generator(L).float().cpu()
+    def network(*given: Tensor) -> Tensor:
+        inputs = (x.to(device, dtype, memory_format=torch.channels_last) for x in given)
+        return generator(*inputs).float().cpu()
 
     return network
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
 from pix2color.imaging.grayscale import GrayPhoto
+from pix2color.inference.hints import Hint, paint_hints
 
 _MULTIPLE = 16  # sides of what the network sees are multiples of it, so that photos share batches
 # From this on: torch 2.13 reads memory that nobody wrote in some bf16 convolutions of width 2.
@@ -26,10 +28,12 @@ class ReducedPhoto:
     Attributes:
         photo: at full size.
         network_input: gray, uint8 (h, w).
+        hints: uint8 (4, h, w), the painted hints, if there are any.
     """
 
     photo: GrayPhoto
     network_input: np.ndarray
+    hints: np.ndarray | None = None
 
     @property
     def group(self) -> tuple[int, ...]:
@@ -42,12 +46,16 @@ class ReducedPhoto:
         return self.photo.gray.size
 
 
-def reduce_photo(photo: GrayPhoto, render_size: int) -> ReducedPhoto:
+def reduce_photo(photo: GrayPhoto, render_size: int, hints: Sequence[Hint] = ()) -> ReducedPhoto:
     """Reduce a photo to what the network looks at; smaller photos are not enlarged.
 
     Args:
         photo: of any size.
         render_size: short side of the result, in pixels; less for very long strips.
+        hints: about its colours.
+
+    Raises:
+        UsageError: a hint lies outside of the photo.
     """
     picture = Image.fromarray(photo.gray)
     affordable = (_MAX_PIXELS / (picture.width * picture.height)) ** 0.5
@@ -55,7 +63,8 @@ def reduce_photo(photo: GrayPhoto, render_size: int) -> ReducedPhoto:
     if scale < 1:
         width, height = (max(1, round(side * scale)) for side in picture.size)
         picture = picture.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=2.0)
-    return ReducedPhoto(photo, np.asarray(picture))
+    reduced = np.asarray(picture)
+    return ReducedPhoto(photo, reduced, paint_hints(hints, photo.gray, reduced) if hints else None)
 
 
 def stack(batch: list[ReducedPhoto]) -> np.ndarray:
@@ -68,6 +77,18 @@ def stack(batch: list[ReducedPhoto]) -> np.ndarray:
             for gray in inputs
         ]
     )
+
+
+def stack_hints(batch: list[ReducedPhoto]) -> np.ndarray | None:
+    """Return the painted hints of photos of one ``group``, uint8 (N, 4, H, W); None without any."""
+    if all(prepared.hints is None for prepared in batch):
+        return None
+    stacked = np.zeros((len(batch), 4, *batch[0].group), np.uint8)
+    for place, prepared in zip(stacked, batch, strict=True):
+        if prepared.hints is not None:
+            height, width = prepared.network_input.shape
+            place[:, :height, :width] = prepared.hints
+    return stacked
 
 
 def restore_contrast(gray: np.ndarray) -> np.ndarray:

@@ -10,14 +10,23 @@ from pix2color.errors import ConfigError
 class Generator(nn.Module):
     """Base of all generators: ``L`` (N, 1, H, W) to ``ab`` (N, 2, H, W), for any H and W.
 
+    A network that takes hints is called with ``L`` and hints (N, 3, H, W): ab where it is given,
+    elsewhere 0, and a mask of 0 or 1. No hints and a mask of zeros are the same.
+
     Attributes:
         ab_stride: by how much its ab is coarser than its input; 1: not at all.
+        takes_hints: whether it can be called with hints.
     """
 
     ab_stride: int = 1
+    takes_hints: bool = False
 
-    def forward(self, L: Tensor) -> Tensor:
+    def forward(self, L: Tensor, hints: Tensor | None = None) -> Tensor:
         raise NotImplementedError
+
+    def encoder_parameters(self) -> list[nn.Parameter]:
+        """Return the parameters of its encoder, if it has one that can be trained already."""
+        return []
 
     def scale_ab(self, gain: float) -> None:
         """Multiply all its ab by ``gain`` from now on, in its last weights.

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 import pix2color.models.torchvision_ops  # noqa: F401  (before torchvision)
 from pix2color.errors import MissingPathError, ModelError
-from pix2color.models.safe_load import load_tensors
+from pix2color.models.safe_load import load_state_dict
 
 # isort: split
 from torchvision import models
@@ -58,14 +56,7 @@ def _state_dict(weights: str) -> dict[str, Tensor]:
         raise MissingPathError(
             f"weights of ResNet18: {weights} is no file; use none, imagenet or the path of one"
         )
-    if path.suffix == ".safetensors":
-        try:
-            return load_file(path)
-        except SafetensorError as error:
-            raise ModelError(f"{path}: no safetensors file, or damaged") from error
-    state = load_tensors(path)
-    state = state.get("state_dict", state) if isinstance(state, dict) else state
-    return state if isinstance(state, dict) else {}
+    return load_state_dict(path)
 
 
 def _load(network: ResNet, state: dict[str, Tensor], source: str) -> None:

@@ -37,6 +37,7 @@ class ModelInfo:
         recipe: of the run that made it.
         data: what it was trained on.
         render_size: short side, in pixels, at which it predicts best.
+        takes_hints: whether its network can be given hints.
         step: of that run.
         scores: on that run's validation photos.
         version: of pix2color.
@@ -49,6 +50,7 @@ class ModelInfo:
     recipe: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
     render_size: int = 256
+    takes_hints: bool = False
     step: int = 0
     scores: dict[str, float] = field(default_factory=dict)
     version: str = __version__
@@ -56,14 +58,15 @@ class ModelInfo:
     card: str = ""
 
 
-def save_model(path: Path, generator: nn.Module, info: ModelInfo) -> None:
+def save_model(path: Path, generator: Generator, info: ModelInfo) -> None:
     """Write a generator with its header; never leaves half a file.
 
     Raises:
         StorageError: it cannot be written, for a full disk perhaps.
     """
     tensors = {k: v.detach().cpu().contiguous() for k, v in generator.state_dict().items()}
-    header = json.dumps({**asdict(info), "sha256": _digest(tensors)})
+    known = {"takes_hints": generator.takes_hints, "sha256": _digest(tensors)}
+    header = json.dumps(asdict(info) | known)
     write_tensors(path, tensors, {KEY: header})
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -34,39 +35,42 @@ class _AnySize(nn.Module):
         super().__init__()
         self.generator = generator
 
-    def forward(self, L: Tensor) -> Tensor:
+    def forward(self, L: Tensor, hints: Tensor | None = None) -> Tensor:
         height, width = L.shape[2:]
-        return self.generator(padded(L, _STRIDE))[:, :, :height, :width]
+        inputs = (padded(x, _STRIDE) for x in (L, hints) if x is not None)
+        return self.generator(*inputs)[:, :, :height, :width]
 
 
 def save_onnx(path: Path, generator: Generator, info: ModelInfo) -> None:
     """Write a generator for any number of pictures of any size; never leaves half a file.
 
-    Input ``L`` (N, 1, H, W) in [-1, 1], output ``ab`` (N, 2, H, W) in units of 110, float32.
+    Input ``L`` (N, 1, H, W) in [-1, 1], output ``ab`` (N, 2, H, W) in units of 110, float32. The
+    graph of a network that takes hints has a second input ``hints`` (N, 3, H, W): ab where it is
+    given, elsewhere 0, and a mask of 0 or 1.
 
     Raises:
         MissingExtraError: onnx is not installed.
     """
     onnx = _import("onnx")
     _import("onnxscript")
-    sides = {0: "n", 2: "height", 3: "width"}
-    dimensions = {axis: torch.export.Dim(name, min=1, max=_LARGEST) for axis, name in sides.items()}
+    dimensions = {axis: torch.export.Dim.DYNAMIC(min=1, max=_LARGEST) for axis in (0, 2, 3)}
+    channels = {"L": 1, "hints": 3} if generator.takes_hints else {"L": 1}
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the exporter's own making
         program = torch.onnx.export(
             _AnySize(generator.cpu().float()).eval(),
-            (torch.zeros(2, 1, 70, 90),),
+            tuple(torch.zeros(2, depth, 70, 90) for depth in channels.values()),
             dynamo=True,
-            dynamic_shapes={"L": dimensions},
-            input_names=["L"],
+            dynamic_shapes=(dimensions,) * len(channels),
+            input_names=list(channels),
             output_names=["ab"],
             opset_version=_OPSET,
             verbose=False,
         )
     assert program is not None
     model = program.model_proto
-    header = replace(info, sha256=_digest(model))
+    header = replace(info, takes_hints=generator.takes_hints, sha256=_digest(model))
     entry = model.metadata_props.add()
     entry.key, entry.value = KEY, json.dumps(asdict(header))
     onnx.checker.check_model(model)
@@ -101,8 +105,8 @@ def read_onnx(path: Path) -> tuple[bytes, ModelInfo]:
     return model.SerializeToString(), info
 
 
-def load_onnx(path: Path) -> tuple[Callable[[Tensor], Tensor], ModelInfo]:
-    """Load an ONNX file: its network as a function on L, on the CPU, and its header.
+def load_onnx(path: Path) -> tuple[Callable[..., Tensor], ModelInfo]:
+    """Load an ONNX file: its network as a function on L and hints, on the CPU, and its header.
 
     Raises:
         MissingPathError, ModelError, MissingExtraError: see ``read_onnx``.
@@ -116,8 +120,12 @@ def load_onnx(path: Path) -> tuple[Callable[[Tensor], Tensor], ModelInfo]:
     except Exception as error:  # onnxruntime's classes differ by what is wrong
         raise ModelError(f"{path}: onnxruntime cannot run it; export it again") from error
 
-    def network(L: Tensor) -> Tensor:
-        return torch.from_numpy(session.run(None, {"L": L.numpy()})[0])
+    def network(L: Tensor, *hints: Tensor) -> Tensor:
+        given = {"L": L.numpy()}
+        if info.takes_hints:
+            none = np.zeros((len(L), 3, *L.shape[2:]), np.float32)
+            given["hints"] = hints[0].numpy() if hints else none
+        return torch.from_numpy(session.run(None, given)[0])
 
     return network, info
 

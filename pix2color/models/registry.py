@@ -22,10 +22,12 @@ from pix2color.models.generators.pix2pix import Pix2PixUNet256
 from pix2color.models.generators.unet import UNet
 from pix2color.models.generators.unet_plus_plus import UNetPlusPlus
 from pix2color.models.generators.unet_resnet18 import UNetResNet18
+from pix2color.models.generators.unet_timm import UNetTimm
 from pix2color.models.patchgan import PatchGAN
 
 GENERATORS: dict[str, Callable[..., Generator]] = {
     "unet-resnet18": UNetResNet18,
+    "unet-timm": UNetTimm,
     "dynamic-unet-resnet18": DynamicUNetResNet18,
     "pix2pix-unet256": Pix2PixUNet256,
     "unet": UNet,

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from pix2color.color.lab import rgb_to_l_ab
-from pix2color.config.schema import DataConfig
+from pix2color.config.sections import DataConfig, HintsConfig
 from pix2color.data.batches import Batch, Sample, TrainingPhotos
 from pix2color.data.sources import Photo
 from pix2color.errors import DataError
@@ -40,8 +40,10 @@ class LabelledPhotos(TrainingPhotos):
         DataError: see ``numbered``.
     """
 
-    def __init__(self, photos: list[Photo], config: DataConfig, seed: int) -> None:
-        super().__init__(photos, config, seed)
+    def __init__(
+        self, photos: list[Photo], config: DataConfig, seed: int, hints: HintsConfig | None = None
+    ) -> None:
+        super().__init__(photos, config, seed, hints)
         self.classes = numbered(photos)
 
     def __getitem__(self, place: tuple[int, int, int]) -> Sample:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from typing import Any
 
 import torch
 from torch import nn
@@ -10,6 +11,7 @@ from torch.optim import Optimizer
 
 from pix2color.config.schema import OptimizerConfig
 from pix2color.errors import ConfigError
+from pix2color.models.base import Generator
 
 
 def build_optimizer(module: nn.Module, config: OptimizerConfig, key: str) -> Optimizer:
@@ -25,9 +27,24 @@ def build_optimizer(module: nn.Module, config: OptimizerConfig, key: str) -> Opt
                 f"{key}.options: {kind.__name__} has no {option!r}; it has: {', '.join(known)}"
             )
     try:
-        return kind(module.parameters(), lr=config.lr, **config.options)  # type: ignore[call-arg]
+        return kind(_parameters(module, config, key), lr=config.lr, **config.options)  # type: ignore[call-arg]
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{key}.options {config.options} do not fit: {error}") from error
+
+
+def _parameters(module: nn.Module, config: OptimizerConfig, key: str) -> list[Any]:
+    """Return the module's parameters; in two groups if its encoder has a learning rate of its own.
+
+    The encoder's come first: the last group's rate is the one that is logged.
+    """
+    if config.encoder_lr is None:
+        return list(module.parameters())
+    encoder = module.encoder_parameters() if isinstance(module, Generator) else []
+    if not encoder:
+        raise ConfigError(f"{key}.encoder_lr: {type(module).__name__} has no encoder; leave it out")
+    own = {id(parameter) for parameter in encoder}
+    rest = [parameter for parameter in module.parameters() if id(parameter) not in own]
+    return [{"params": encoder, "lr": config.encoder_lr}, {"params": rest}]
 
 
 _OPTIMIZERS: dict[str, type[Optimizer]] = {

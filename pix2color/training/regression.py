@@ -14,6 +14,7 @@ from pix2color.color.lab import l_ab_to_rgb, rgb_to_l_ab
 from pix2color.config.schema import Recipe
 from pix2color.data.batches import Batch
 from pix2color.data.film import simulate_film
+from pix2color.data.hints import hints_from_truth
 from pix2color.errors import ConfigError
 from pix2color.imaging.io import picture_grid
 from pix2color.losses import RECONSTRUCTION
@@ -77,10 +78,12 @@ class RegressionTask(Task):
         L, ab = rgb_to_l_ab(pixels)
         if self.film.share:
             L = simulate_film(pixels, self.film)
+        # Always both, even if all is zero: networks that train together need every gradient.
+        given = (L,) if batch.regions is None else (L, hints_from_truth(ab, batch.regions))
         if _GENERATOR in learning:
-            return ColorState(L, ab, self.modules[_GENERATOR](L))
+            return ColorState(L, ab, self.modules[_GENERATOR](*given))
         with torch.no_grad():
-            return ColorState(L, ab, self.plain(_GENERATOR)(L))
+            return ColorState(L, ab, self.plain(_GENERATOR)(*given))
 
     def losses(self, phase: str, state: ColorState) -> Losses:
         return self._reconstruction(state)

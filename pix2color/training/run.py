@@ -147,7 +147,9 @@ def _run(
         if engine.spent_share() >= 1 and is_finished(folder):
             say(f"{folder}: finished already, at step {engine.step_number}")
             return folder
-    batches = training_batches(photos, recipe, order, engine.device)
+    batches = training_batches(
+        photos, recipe, order, engine.device, hints=generator.takes_hints
+    )
     first = next(batches)
     engine.try_out(first)
     endless = itertools.chain([first], batches)

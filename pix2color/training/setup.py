@@ -50,11 +50,13 @@ def training_batches(
     order: EpochOrder,
     device: torch.device,
     kind: type[TrainingPhotos] = TrainingPhotos,
+    *,
+    hints: bool = False,
 ) -> Generator[Batch, None, None]:
-    """Yield training batches without end, as the recipe wants them."""
+    """Yield training batches without end, as the recipe wants them, with or without hints."""
     workers = recipe.data.workers
     return endless_batches(
-        kind(photos, recipe.data, recipe.seed),
+        kind(photos, recipe.data, recipe.seed, recipe.hints if hints else None),
         order,
         workers=default_workers(photos, device) if workers is None else workers,
         pin_memory=device.type == "cuda",

@@ -11,7 +11,7 @@ from torch import nn
 from pix2color.errors import ConfigError, MissingPathError, ModelError
 from pix2color.models.encoders import resnet18_gray
 from pix2color.models.generators.unet import AttentionGate
-from pix2color.models.generators.unet_resnet18 import icnr_
+from pix2color.models.generators.slim_unet import icnr_
 from pix2color.models.model_file import ModelInfo, load_model, save_model
 from pix2color.models.registry import GENERATORS, build_discriminator, build_generator
 
@@ -19,15 +19,33 @@ from pix2color.models.registry import GENERATORS, build_discriminator, build_gen
 from torchvision.models import resnet18, resnet34
 
 
-@pytest.fixture(scope="module", params=GENERATORS)
-def name(request):
+OTHER_ENCODERS = ("tf_efficientnet_lite1", "tf_efficientnet_lite2", "resnet18")
+
+
+@pytest.fixture(
+    scope="module", params=[(name, {}) for name in GENERATORS]
+    + [("unet-timm", {"encoder": encoder}) for encoder in OTHER_ENCODERS],
+    ids=lambda built: "-".join([built[0], *built[1].values()]),
+)
+def built(request):
     return request.param
 
 
 @pytest.fixture(scope="module")
-def generator(name):
+def name(built):
+    return built[0]
+
+
+@pytest.fixture(scope="module")
+def generator(built):
     torch.manual_seed(0)
-    return build_generator(name).eval()
+    return build_generator(*built).eval()
+
+
+def one_hint(L: torch.Tensor) -> torch.Tensor:
+    hints = L.new_zeros(len(L), 3, *L.shape[2:])
+    hints[:, :, 20:24, 10:14] = torch.tensor([0.4, -0.2, 1]).view(3, 1, 1)
+    return hints
 
 
 def gray(*shape: int) -> torch.Tensor:
@@ -44,12 +62,18 @@ class TestEveryGenerator:
 
     def test_gradients_reach_every_parameter(self, generator):
         model = copy.deepcopy(generator).train()
-        model(gray(2, 1, 64, 64)).square().mean().backward()
+        with torch.no_grad():
+            for p in model.parameters():
+                if not p.any():  # timm starts residual branches at zero
+                    p.fill_(0.1)
+        L = gray(2, 1, 64, 64)
+        given = (L, one_hint(L)) if model.takes_hints else (L,)
+        model(*given).square().mean().backward()
         missing = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()]
         assert not missing
 
     def test_an_all_gray_start_is_near(self, generator, name):
-        if name == "unet-resnet18":
+        if name in ("unet-resnet18", "unet-timm"):
             assert generator(gray(2, 1, 64, 64)).abs().mean() < 0.1
 
     def test_copies_after_a_forward_pass_are_independent(self, generator):
@@ -63,14 +87,22 @@ class TestEveryGenerator:
                 p.zero_()
         assert torch.equal(twin(x), before)
 
-    def test_a_saved_model_is_the_same_model(self, generator, name, tmp_path):
+    def test_no_hints_and_empty_hints_are_the_same(self, generator):
+        if generator.takes_hints:
+            L = gray(2, 1, 65, 99)
+            with torch.no_grad():
+                assert torch.equal(generator(L), generator(L, torch.zeros(2, 3, 65, 99)))
+
+    def test_a_saved_model_is_the_same_model(self, generator, built, name, tmp_path):
         path = tmp_path / "m.safetensors"
-        save_model(path, generator, ModelInfo(name, step=3, scores={"psnr": 20.5}))
+        info = ModelInfo(*built, step=3, scores={"psnr": 20.5})
+        save_model(path, generator, info)
         loaded, info = load_model(path)
         x = gray(1, 1, 65, 64)
         assert torch.equal(loaded(x), generator(x))
         assert not loaded.training
         assert (info.architecture, info.step, info.scores) == (name, 3, {"psnr": 20.5})
+        assert info.takes_hints == generator.takes_hints
 
     @pytest.mark.slow
     def test_export_takes_all_multiples_of_32(self, generator):

@@ -1,0 +1,127 @@
+"""Hints: what a person knows about the colours of a photo, at places in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from numbers import Real
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import ImageColor
+
+from pix2color.errors import UsageError
+
+_ENDING = ".hints.json"
+_SQUARE = 3  # pixels of what the network sees that a hint covers
+
+
+@dataclass(frozen=True)
+class Hint:
+    """The colour of a thing in a photo.
+
+    Attributes:
+        x, y: a place in the thing, in pixels of the upright photo, from its upper left corner.
+        color: as CSS and Pillow write colours: ``#7a2e2e``, ``rgb(122, 46, 46)`` or ``maroon``.
+            Its lightness does not count: the photo's own is kept.
+
+    Raises:
+        UsageError: the place is no pair of numbers, or the colour is none.
+    """
+
+    x: float
+    y: float
+    color: str
+
+    def __post_init__(self) -> None:
+        for value in (self.x, self.y):
+            if not isinstance(value, Real) or isinstance(value, bool) or not np.isfinite(value):
+                raise UsageError(f"hint: {value!r} is no number of pixels")
+        _ = self.rgb
+
+    @property
+    def rgb(self) -> tuple[int, int, int]:
+        """Red, green and blue from 0 to 255."""
+        try:
+            return ImageColor.getrgb(self.color)[:3]
+        except (ValueError, AttributeError) as error:
+            raise UsageError(
+                f"hint: {self.color!r} is no colour; write it like #7a2e2e or maroon"
+            ) from error
+
+    @classmethod
+    def parse(cls, text: str) -> Hint:
+        """Return the hint that is written as ``X,Y,COLOR``.
+
+        Raises:
+            UsageError: it is not written like that.
+        """
+        try:
+            x, y, color = text.split(",", 2)
+            return cls(float(x), float(y), color.strip())
+        except ValueError as error:
+            raise UsageError(f"hint {text}: write it as X,Y,COLOR, like 120,80,#7a2e2e") from error
+
+
+def hints_path(photo: Path) -> Path:
+    """Return the path of the file that may hold a photo's hints, ``NAME.hints.json`` beside it."""
+    return photo.with_name(photo.stem + _ENDING)
+
+
+def read_hints(path: Path) -> list[Hint]:
+    """Read hints from a JSON file: a list of objects with ``x``, ``y`` and ``color``.
+
+    Raises:
+        UsageError: the file cannot be read, or holds something else.
+    """
+    try:
+        return [_from_json(entry) for entry in json.loads(path.read_text(encoding="utf-8"))]
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from error
+    except (OSError, ValueError, TypeError) as error:
+        raise UsageError(
+            f'{path}: cannot be read as hints; write [{{"x": 120, "y": 80, "color": "#7a2e2e"}}]'
+        ) from error
+
+
+def paint_hints(hints: Iterable[Hint], photo: np.ndarray, reduced: np.ndarray) -> np.ndarray:
+    """Return hints as the network sees them, painted on an empty picture.
+
+    Args:
+        hints: of the photo.
+        photo: (H, W), its gray at full size.
+        reduced: (h, w), what the network sees of it.
+
+    Returns:
+        uint8 (4, h, w): red, green, blue, and 255 where a hint is, 0 elsewhere.
+
+    Raises:
+        UsageError: one lies outside of the photo.
+    """
+    height, width = photo.shape
+    painted = np.zeros((4, *reduced.shape), np.uint8)
+    for hint in hints:
+        if not (0 <= hint.x < width and 0 <= hint.y < height):
+            raise UsageError(
+                f"hint at {hint.x:g},{hint.y:g}: is outside of the photo, which is {width} pixels "
+                f"wide and {height} high"
+            )
+        top = _start(hint.y / height, reduced.shape[0])
+        left = _start(hint.x / width, reduced.shape[1])
+        spot = (slice(None), slice(top, top + _SQUARE), slice(left, left + _SQUARE))
+        painted[spot] = np.array([*hint.rgb, 255], np.uint8)[:, None, None]
+    return painted
+
+
+def _start(share: float, side: int) -> int:
+    """Return where a hint's square begins so that ``share`` of the side is in its middle."""
+    return max(0, min(int(share * side) - _SQUARE // 2, side - _SQUARE))
+
+
+def _from_json(entry: Any) -> Hint:
+    if not isinstance(entry, dict) or set(entry) != {"x", "y", "color"}:
+        raise UsageError(f"hint {entry!r}: give x, y and color, and nothing else")
+    return Hint(**entry)
+
