@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pix2color.inference.colorizer import Colorizer
+    from pix2color.inference.hints import Hint
     from pix2color.inference.options import ColorizeOptions
 
 __version__ = "0.1.0"
-__all__ = ["ColorizeOptions", "Colorizer"]
+__all__ = ["ColorizeOptions", "Colorizer", "Hint"]
 
 _HOMES = {
     "Colorizer": "inference.colorizer",
     "ColorizeOptions": "inference.options",
+    "Hint": "inference.hints",
 }
 
 

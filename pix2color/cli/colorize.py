@@ -129,9 +129,7 @@ def colorize(
     _check_folder(folder, backup, paths, gallery)
     _check_mode(paths, watch, gallery)
     if hints and (len(paths) > 1 or paths[0].is_dir()):
-        raise UsageError(
-            "--hint: is about one photo; for several, put NAME.hints.json beside each"
-        )
+        raise UsageError("--hint: is about one photo; for several, put NAME.hints.json beside each")
     options = ColorizeOptions(
         saturation=saturation,
         temperature=temperature,
@@ -143,10 +141,10 @@ def colorize(
         force=force,
     )
     from pix2color.imaging.io import reading_limits
-    from pix2color.inference.hints import Hint
     from pix2color.inference.colorizer import Colorizer
     from pix2color.inference.folder_job import FolderJob
     from pix2color.inference.folder_plan import JobOptions
+    from pix2color.inference.hints import Hint
     from pix2color.processes import rank, world_size
 
     ending = f".{file_format.lower()}" if file_format else None

@@ -19,7 +19,7 @@ def _counts(
     try:
         return tuple(map(int, text.split(","))) if text else ()
     except ValueError as error:
-        raise UsageError(f"--hints {text}: give numbers, such as 0,1,5,10,100") from error
+        raise click.BadParameter(f"{text}: give numbers, such as 0,1,5,10,100") from error
 
 
 @click.command(cls=Command, example="pix2color evaluate --model runs/mine-gan --data test-photos/")

@@ -68,7 +68,8 @@ class Recipe(EngineConfig):
     device: Literal["auto", "cpu"] = "auto"
     """``auto`` takes an accelerator if there is one."""
     precision: Literal["auto", "bf16", "float32"] = "auto"
-    """Precision of the networks; ``auto`` is bf16 where the hardware computes in it."""
+    """Precision of the networks; ``auto`` is bf16 where the hardware computes in it, on a CPU only
+    if the network is faster for it, which is measured at the start."""
     init: StartingModel | None = None
     """Run or model file of the generator to start from (``--init``); ``default`` is the model that
     ships with pix2color, ``./default`` a file or folder of that name."""

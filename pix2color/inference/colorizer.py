@@ -19,13 +19,13 @@ from pix2color.imaging.grayscale import GrayPhoto, gray_photo, read_gray_photo
 from pix2color.imaging.io import output_path, read_file
 from pix2color.inference.adjust import adjust, with_statistics
 from pix2color.inference.colored_photo import ColoredPhoto
+from pix2color.inference.hints import Hint
 from pix2color.inference.network import (
     Network,
     is_out_of_memory,
     load_network,
     use_one_thread,
 )
-from pix2color.inference.hints import Hint
 from pix2color.inference.network_input import (
     ReducedPhoto,
     reduce_photo,

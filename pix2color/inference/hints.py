@@ -124,4 +124,3 @@ def _from_json(entry: Any) -> Hint:
     if not isinstance(entry, dict) or set(entry) != {"x", "y", "color"}:
         raise UsageError(f"hint {entry!r}: give x, y and color, and nothing else")
     return Hint(**entry)
-

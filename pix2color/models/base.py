@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import nn
 
 from pix2color.errors import ConfigError
 
@@ -20,9 +20,6 @@ class Generator(nn.Module):
 
     ab_stride: int = 1
     takes_hints: bool = False
-
-    def forward(self, L: Tensor, hints: Tensor | None = None) -> Tensor:
-        raise NotImplementedError
 
     def encoder_parameters(self) -> list[nn.Parameter]:
         """Return the parameters of its encoder, if it has one that can be trained already."""

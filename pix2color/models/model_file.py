@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from pix2color import __version__
 from pix2color.errors import ConfigError, MissingPathError, ModelError, StorageError

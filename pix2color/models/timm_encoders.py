@@ -64,7 +64,8 @@ def timm_encoder(name: str, weights: str) -> nn.Module:
             ) from error
         raise ModelError(f"{weights}: does not fit timm's {name} ({reason})") from error
     _pad_statically(encoder)
-    reductions = encoder.feature_info.reduction()
+    features: Any = encoder.feature_info
+    reductions = features.reduction()
     if reductions != [2 ** (i + 1) for i in range(len(reductions))] or len(reductions) < 4:
         raise ConfigError(f"options.encoder: {name} gives no maps at 1/2, 1/4, 1/8, … of the size")
     return encoder
@@ -86,7 +87,7 @@ class _EvenConv2d(nn.Conv2d):
 def _pad_statically(encoder: nn.Module) -> None:
     for layer in encoder.modules():
         if isinstance(layer, Conv2dSame) and layer.stride == (2, 2):
-            layer.__class__ = _EvenConv2d
+            layer.__class__ = _EvenConv2d  # type: ignore[assignment]
 
 
 def imagenet_weights(name: str) -> dict[str, Any]:
@@ -116,7 +117,7 @@ def _fitting(name: str, state: dict[str, Tensor], source: str) -> dict[str, Tens
     Raises:
         ModelError: it has not.
     """
-    network = timm.create_model(name)
+    network: Any = timm.create_model(name)
     wanted = _counted_out(network.state_dict())
     for key, value in wanted.items():
         found = state.get(key)

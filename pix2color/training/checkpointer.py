@@ -13,6 +13,7 @@ from pix2color.config.schema import Recipe
 from pix2color.data.batches import EpochOrder
 from pix2color.data.sources import Photo
 from pix2color.files import replacing
+from pix2color.models.base import Generator
 from pix2color.models.model_file import NAME_IN_RUN, ModelInfo, save_model
 from pix2color.progress import say
 from pix2color.training import checkpoint, selection
@@ -105,6 +106,7 @@ class Checkpointer:
 
     def _export(self, network: nn.Module, step: int, scores: dict[str, float]) -> None:
         recipe = self.recipe
+        assert isinstance(network, Generator)
         info = ModelInfo(
             architecture=recipe.model.name,
             options=recipe.model.options,

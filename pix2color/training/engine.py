@@ -273,6 +273,12 @@ class Engine:
         self.schedule.load_state_dict(state["schedule"])
 
 
+def device_type(device: str) -> str:
+    """Return torch's name for the kind of device that ``auto`` or ``cpu`` means here."""
+    found = torch.accelerator.current_accelerator(check_available=True)
+    return "cpu" if device == "cpu" or found is None else found.type
+
+
 def make_accelerator(device: str = "auto", precision: str = "auto") -> Accelerator:
     """Return the accelerator for a device and a precision.
 
@@ -280,8 +286,7 @@ def make_accelerator(device: str = "auto", precision: str = "auto") -> Accelerat
         device: ``auto`` or ``cpu``.
         precision: ``auto`` (bf16 where it is computed in hardware), ``bf16`` or ``float32``.
     """
-    found = torch.accelerator.current_accelerator(check_available=True)
-    kind = "cpu" if device == "cpu" or found is None else found.type
+    kind = device_type(device)
     if precision == "auto":
         precision = "bf16" if computes_in_bf16(kind) else "float32"
     # Accelerate keeps one precision a process. A state of its own for each lets networks of

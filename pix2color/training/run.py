@@ -17,12 +17,14 @@ from pix2color.data.sources import Photo
 from pix2color.errors import MissingPathError, Stopped, UsageError
 from pix2color.models.base import Generator
 from pix2color.models.model_file import load_model, model_hash
+from pix2color.models.precision import faster_precision
 from pix2color.models.registry import build_generator, check_encoder
+from pix2color.processes import world_size
 from pix2color.progress import say
 from pix2color.training import checkpoint
 from pix2color.training.checkpointer import Checkpointer
 from pix2color.training.encoder_pretraining import classified_encoder
-from pix2color.training.engine import Engine, make_accelerator
+from pix2color.training.engine import Engine, device_type, make_accelerator
 from pix2color.training.launch import is_restarted, join
 from pix2color.training.recorder import Recorder
 from pix2color.training.run_folder import CHECKPOINTS_IN_RUN, CONFIG_IN_RUN, is_finished
@@ -83,10 +85,9 @@ def train(recipe: PretrainRecipe | GanRecipe) -> Path:
             check_encoder(model.name)
             weights = str(classified_encoder(recipe, folder))
         generator = build_generator(model.name, model.options, encoder_weights=weights)
-    places = {"runs_dir": folder.parent, "name": folder.name, "model": model}
-    return _run(
-        folder, with_absolute_paths(recipe.model_copy(update=places)), generator, state=None
-    )
+    known = {"runs_dir": folder.parent, "name": folder.name, "model": model}
+    known["precision"] = _precision(recipe, generator)
+    return _run(folder, with_absolute_paths(recipe.model_copy(update=known)), generator, state=None)
 
 
 def resume(folder: Path, *, task: str | None = None, workers: int | None = None) -> Path:
@@ -110,6 +111,16 @@ def resume(folder: Path, *, task: str | None = None, workers: int | None = None)
     return _run(
         folder, recipe, generator, state=checkpoint.load_newest(folder / CHECKPOINTS_IN_RUN)
     )
+
+
+def _precision(recipe: Recipe, generator: Generator) -> str:
+    """Return the precision of the run, measured where that is for the CPU to say.
+
+    Processes that train together might measure differently, and go by what the hardware can.
+    """
+    if recipe.precision != "auto" or world_size() > 1 or device_type(recipe.device) != "cpu":
+        return recipe.precision
+    return faster_precision(generator, recipe.data.crop)
 
 
 def _run(
@@ -147,9 +158,7 @@ def _run(
         if engine.spent_share() >= 1 and is_finished(folder):
             say(f"{folder}: finished already, at step {engine.step_number}")
             return folder
-    batches = training_batches(
-        photos, recipe, order, engine.device, hints=generator.takes_hints
-    )
+    batches = training_batches(photos, recipe, order, engine.device, hints=generator.takes_hints)
     first = next(batches)
     engine.try_out(first)
     endless = itertools.chain([first], batches)

@@ -10,20 +10,20 @@ from torch import nn
 
 from pix2color.errors import ConfigError, MissingPathError, ModelError
 from pix2color.models.encoders import resnet18_gray
-from pix2color.models.generators.unet import AttentionGate
 from pix2color.models.generators.slim_unet import icnr_
+from pix2color.models.generators.unet import AttentionGate
 from pix2color.models.model_file import ModelInfo, load_model, save_model
 from pix2color.models.registry import GENERATORS, build_discriminator, build_generator
 
 # isort: split
 from torchvision.models import resnet18, resnet34
 
-
 OTHER_ENCODERS = ("tf_efficientnet_lite1", "tf_efficientnet_lite2", "resnet18")
 
 
 @pytest.fixture(
-    scope="module", params=[(name, {}) for name in GENERATORS]
+    scope="module",
+    params=[(name, {}) for name in GENERATORS]
     + [("unet-timm", {"encoder": encoder}) for encoder in OTHER_ENCODERS],
     ids=lambda built: "-".join([built[0], *built[1].values()]),
 )

@@ -44,16 +44,17 @@ class SlimUNet(Generator):
         if len(widths) != len(skips):
             raise ValueError(f"widths must be {len(skips)} numbers. Got {widths}")
         inputs = (features[-1], *widths)
-        self.decoder = nn.ModuleList(
+        blocks = [
             UpBlock(channels, skip, width)
             for channels, skip, width in zip(inputs[:-1], skips, widths, strict=True)
-        )
+        ]
+        self.decoder = nn.ModuleList(blocks)
         self.head = nn.Conv2d(widths[-1], 2, kernel_size=3, padding=1, bias=False)
         # Nearly zero: training starts from the gray picture, not from noise.
         nn.init.normal_(self.head.weight, std=1e-3)
         self.takes_hints = hints
         if hints:
-            self.attention = HintAttention(self.decoder[_FIRST_HINTED].joined)
+            self.attention = HintAttention(blocks[_FIRST_HINTED].joined)
             given = [3 + self.attention.channels, *[3] * (len(widths) - _FIRST_HINTED - 1)]
             self.hint_layers = nn.ModuleList(
                 nn.Conv2d(channels, width, kernel_size=3, padding=1, bias=False)
@@ -68,9 +69,12 @@ class SlimUNet(Generator):
         """Predict, from ``L`` (N, 1, H, W) in [-1, 1] and hints (N, 3, H, W), ab (N, 2, H, W)."""
         *skips, x = self.encode(L)
         for stage, block in enumerate(self.decoder):
+            assert isinstance(block, UpBlock)
             joined = block.join(x, skips.pop())
-            listens = hints is not None and stage >= _FIRST_HINTED
-            x = block(joined, self._read(hints, stage, joined) if listens else None)
+            if hints is None or stage < _FIRST_HINTED:
+                x = block(joined)
+            else:
+                x = block(joined, self._read(hints, stage, joined))
         return F.interpolate(self.head(x), L.shape[2:], mode="bilinear", align_corners=False)
 
     def _read(self, hints: Tensor, stage: int, features: Tensor) -> Tensor:

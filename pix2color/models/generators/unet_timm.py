@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -35,8 +37,9 @@ class UNetTimm(SlimUNet):
     ) -> None:
         super().__init__()
         self.encoder = timm_encoder(encoder, encoder_weights)
-        self.multiple = self.encoder.feature_info.reduction()[-1]
-        self.add_decoder(self.encoder.feature_info.channels(), widths, hints=hints)
+        features: Any = self.encoder.feature_info
+        self.multiple: int = features.reduction()[-1]
+        self.add_decoder(features.channels(), widths, hints=hints)
 
     def forward(self, L: Tensor, hints: Tensor | None = None) -> Tensor:
         height, width = L.shape[2:]
