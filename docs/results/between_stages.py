@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pix2color.evaluation.protocol import MODEL, evaluate
 from pix2color.inference.colorizer import Colorizer
-from pix2color.inference.network import torch_network
+from pix2color.inference.network import TorchNetwork
 from pix2color.models.model_file import load_model
 
 
@@ -23,7 +23,7 @@ def between(first: Path, second: Path, share: float, gain: float) -> Colorizer:
     floats = {name: value for name, value in weights.items() if value.is_floating_point()}
     mixed = {name: start[name].lerp(value, share) for name, value in floats.items()}
     generator.load_state_dict(weights | mixed)
-    network = torch_network(generator, "cpu")
+    network = TorchNetwork(generator, "cpu")
     return Colorizer(lambda L: gain * network(L), info, device="cpu")
 
 

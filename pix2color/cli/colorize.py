@@ -59,6 +59,8 @@ _OPTIONS = [
                  help="Average over the photo and its mirror image; twice the work."),
     click.option("--compare", is_flag=True,
                  help="Also write before | after, as NAME.compare.jpg."),
+    click.option("--doubt", is_flag=True,
+                 help="Also write NAME.doubt.png: the lighter, the more the model guesses."),
     click.option("--gallery", is_flag=True,
                  help="Also write gallery.html: all photos with before/after sliders."),
     click.option("--force", is_flag=True, help="Colour photos that have colour already, too."),
@@ -105,6 +107,7 @@ def colorize(
     render_size: int | None,
     tta: bool,
     compare: bool,
+    doubt: bool,
     gallery: bool,
     force: bool,
     overwrite: bool,
@@ -158,6 +161,7 @@ def colorize(
         compare,
         workers,
         hints=tuple(map(Hint.parse, hints)),
+        doubt=doubt,
     )
     with reading_limits(max_pixels=max_pixels, allow_truncated=allow_truncated):
         colorizer = Colorizer.load(model, device, backend=backend)

@@ -16,7 +16,7 @@ from pix2color.cli.evaluate import evaluate, export, info
 from pix2color.cli.experiments import compare, cross_validate, judge, sweep
 from pix2color.cli.options import Group
 from pix2color.cli.serve import demo, serve
-from pix2color.cli.train import lr_find, overfit, pretrain, pretrain_encoder, train_gan
+from pix2color.cli.train import lr_find, overfit, pretrain, pretrain_encoder, train_doubt, train_gan
 
 
 def main() -> None:
@@ -39,6 +39,8 @@ def cli() -> None:
 
 
 cli.add_section("Colour", colorize, serve, demo)
-cli.add_section("Train", pretrain, train_gan, prepare, pretrain_encoder, lr_find, overfit)
+cli.add_section(
+    "Train", pretrain, train_gan, train_doubt, prepare, pretrain_encoder, lr_find, overfit
+)
 cli.add_section("Compare", evaluate, compare, cross_validate, sweep, judge)
 cli.add_section("Tools", doctor, runs, recipes, info, export)

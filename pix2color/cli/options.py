@@ -20,7 +20,7 @@ from pix2color.files import starting_model
 
 # Nothing heavy is imported up here: `--help` must answer at once.
 if TYPE_CHECKING:
-    from pix2color.config.schema import GanRecipe, PretrainRecipe
+    from pix2color.config.schema import AnyRecipe
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Decorator = Callable[[Function], Function]
@@ -208,7 +208,7 @@ class RecipeFlags:
     settings: tuple[str, ...] = ()
     overrides: dict[str, Any] = field(default_factory=dict)
 
-    def load(self, task: str) -> PretrainRecipe | GanRecipe:
+    def load(self, task: str) -> AnyRecipe:
         """Return the checked recipe of a task, ``pretrain`` or ``train-gan``.
 
         Raises:

@@ -78,6 +78,24 @@ def train_gan(flags: RecipeFlags, resume: Path | None, open_tensorboard: bool) -
     _train_or_resume("train-gan", flags, resume, open_tensorboard)
 
 
+@click.command(
+    "train-doubt",
+    cls=Command,
+    example="pix2color train-doubt --init runs/mine-gan --data photos/ --max-steps 600",
+)
+@recipe_flags(*_TRAINING)
+@_RESUME
+@_OPEN_TENSORBOARD
+def train_doubt(flags: RecipeFlags, resume: Path | None, open_tensorboard: bool) -> None:
+    """Teach a trained generator to say where it guesses (last stage).
+
+    A small head learns to predict how far each colour is from the truth. The colours stay as they
+    are. pix2color colorize --doubt draws it.
+    """
+    require_single("train-doubt")
+    _train_or_resume("train-doubt", flags, resume, open_tensorboard)
+
+
 def _train_or_resume(
     task: str, flags: RecipeFlags, run: Path | None, open_tensorboard: bool
 ) -> None:

@@ -16,13 +16,14 @@ import yaml
 from pydantic import ValidationError
 
 from pix2color.config.migration import refuse_old_keys
-from pix2color.config.schema import GanRecipe, PretrainRecipe, Recipe
+from pix2color.config.schema import AnyRecipe, DoubtRecipe, GanRecipe, PretrainRecipe, Recipe
 from pix2color.config.sections import Section
 from pix2color.errors import ConfigError, MissingPathError
 
-RECIPES: dict[str, type[PretrainRecipe] | type[GanRecipe]] = {
+RECIPES: dict[str, type[AnyRecipe]] = {
     "pretrain": PretrainRecipe,
     "train-gan": GanRecipe,
+    "train-doubt": DoubtRecipe,
 }
 
 
@@ -31,7 +32,7 @@ def load_recipe(
     config: Path | None = None,
     settings: list[str] | tuple[str, ...] = (),
     flags: dict[str, Any] | None = None,
-) -> PretrainRecipe | GanRecipe:
+) -> AnyRecipe:
     """Return a checked recipe.
 
     Args:
@@ -154,9 +155,7 @@ def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _validated(
-    kind: type[PretrainRecipe] | type[GanRecipe], tree: dict[str, Any], source: str
-) -> PretrainRecipe | GanRecipe:
+def _validated(kind: type[AnyRecipe], tree: dict[str, Any], source: str) -> AnyRecipe:
     try:
         return kind.model_validate(tree)
     except ValidationError as error:

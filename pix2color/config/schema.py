@@ -141,6 +141,23 @@ class PretrainRecipe(Recipe):
         return self
 
 
+class DoubtRecipe(Recipe):
+    """The last stage: where the generator guesses."""
+
+    task: Literal["train-doubt"] = "train-doubt"
+    """The command that runs this recipe."""
+    from_scratch: Literal[False] = False
+    """The stage goes on from a trained generator."""
+    optimizer: OptimizerConfig = OptimizerConfig(lr=2e-3, options={"weight_decay": 0.01})
+    """The optimizer of the head that predicts the error; nothing else learns."""
+    freeze_batchnorm: Literal[True] = True
+    """The generator's colours stay as they are."""
+    ema: None = None
+    """The weights are not averaged."""
+    budget: BudgetConfig = BudgetConfig(max_steps=600)
+    """How long to train."""
+
+
 class GanRecipe(Recipe):
     """Stage two: L1 and an adversarial loss."""
 
@@ -175,3 +192,7 @@ class GanRecipe(Recipe):
     """Which validation is the best."""
     budget: BudgetConfig = BudgetConfig(epochs=10)
     """How long to train."""
+
+
+AnyRecipe = PretrainRecipe | GanRecipe | DoubtRecipe
+"""The recipe of some command that trains a generator."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pix2color.config.load import load_recipe
-from pix2color.config.schema import GanRecipe, PretrainRecipe
+from pix2color.config.schema import AnyRecipe
 from pix2color.data.batches import EpochOrder
 from pix2color.errors import MissingPathError, UsageError
 from pix2color.evaluation.protocol import (
@@ -20,7 +20,6 @@ from pix2color.training.setup import resolve_budget, select_photos, with_absolut
 from pix2color.training.tasks import TASKS
 from pix2color.training.warmup import shorten_warmups
 
-AnyRecipe = PretrainRecipe | GanRecipe
 _BASES = ("pretrain", "l1")
 
 

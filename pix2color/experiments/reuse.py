@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pix2color import __version__
+from pix2color.config.schema import AnyRecipe
 from pix2color.data.sources import Photo
 from pix2color.errors import Stopped
 from pix2color.evaluation.perceptual import Perceptual
@@ -23,7 +24,7 @@ from pix2color.evaluation.protocol import (
 )
 from pix2color.evaluation.scores import Score
 from pix2color.evaluation.tables import as_dict
-from pix2color.experiments.comparison_plan import AnyRecipe, check_same_recipe, with_room
+from pix2color.experiments.comparison_plan import check_same_recipe, with_room
 from pix2color.experiments.costs import read_costs
 from pix2color.experiments.results import System
 from pix2color.files import write_bytes

@@ -11,7 +11,7 @@ from typing import Any
 
 import psutil
 
-from pix2color.config.schema import GanRecipe, PretrainRecipe
+from pix2color.config.schema import AnyRecipe
 from pix2color.data.sources import Photo
 from pix2color.errors import DataError, MissingExtraError, Stopped, UsageError
 from pix2color.evaluation.protocol import GRAY, Evaluation
@@ -87,7 +87,7 @@ def _distribution(axis: Axis) -> BaseDistribution:
     return FloatDistribution(axis.low, axis.high, log=log)
 
 
-def _open_study(plan: Sweep, first: PretrainRecipe | GanRecipe) -> optuna.Study:
+def _open_study(plan: Sweep, first: AnyRecipe) -> optuna.Study:
     """Open this sweep's study in the database; a sweep over other settings is another one."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     about = [first.model_dump_json(exclude={"name", "runs_dir"}), plan.measure]
@@ -211,7 +211,7 @@ def _comparison(
     plan: Sweep,
     study: optuna.Study,
     photos: list[Photo],
-    recipe: PretrainRecipe | GanRecipe,
+    recipe: AnyRecipe,
     command: str,
 ) -> Comparison:
     """Return all that is complete, the best first; evaluations are read, not made again."""

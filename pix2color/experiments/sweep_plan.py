@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pix2color.config.load import load_recipe
-from pix2color.config.schema import GanRecipe, PretrainRecipe
+from pix2color.config.schema import AnyRecipe
 from pix2color.errors import UsageError
 from pix2color.evaluation.tables import MEASURES, PERCEPTUAL
 from pix2color.experiments.axes import Axis
@@ -51,7 +51,7 @@ class Sweep:
     storage: str | None
     out: Path
 
-    def recipe(self, values: dict[str, str]) -> PretrainRecipe | GanRecipe:
+    def recipe(self, values: dict[str, str]) -> AnyRecipe:
         """Return a trial's recipe, complete; its name tells what is particular about it."""
         chosen = [f"{key}={value}" for key, value in values.items()]
         text = ",".join(chosen)
@@ -63,7 +63,7 @@ class Sweep:
         task = None if self.config else "pretrain"
         return with_absolute_paths(load_recipe(task, self.config, (*self.settings, *chosen), flags))
 
-    def first(self) -> PretrainRecipe | GanRecipe:
+    def first(self) -> AnyRecipe:
         """Return one of the recipes, after every value has been checked by itself.
 
         Raises:

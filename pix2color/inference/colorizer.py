@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from pix2color.color.lab import lightness, rgb_to_l_ab
+from pix2color.color.lab import AB_SCALE, lightness, rgb_to_l_ab
 from pix2color.color.recompose import chroma_maps, recompose
 from pix2color.errors import ImageError, ModelError, UsageError
 from pix2color.files import SHIPPED_MODEL
@@ -222,10 +222,8 @@ class Colorizer:
         """
         gray = stack(batch)
         count, height, width = gray.shape
-        contrasty = np.stack([restore_contrast(picture) for picture in gray])
-        given = [torch.from_numpy(lightness(contrasty))[:, None], *_hints(batch)]
         try:
-            ab = self._predict(*given, tta=options.tta)
+            ab = self._predict(*_network_inputs(batch), tta=options.tta)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -239,6 +237,35 @@ class Colorizer:
             ab[i : i + 1, :, :h, :w] = adjust(ab[i : i + 1, :, :h, :w], options)
         maps = chroma_maps(gray, ab)
         return [maps[i, :, :, :h, :w] for i, (h, w) in enumerate(halves)]
+
+    def doubt(self, source: Source, *, hints: Sequence[Hint] = ()) -> np.ndarray:
+        """Return how far the model expects its colours to be from the truth, at each pixel.
+
+        Args:
+            source: see ``colorize``.
+            hints: what is known about its colours.
+
+        Returns:
+            float32 (H, W), at the size of the upright photo: a distance in a* and b*.
+
+        Raises:
+            UsageError: the model does not give its doubt; the rest is as for ``colorize``.
+        """
+        return self.predict_doubt(self._reduce(_gray_photo(source), _DEFAULTS, hints))
+
+    @torch.inference_mode()
+    def predict_doubt(self, prepared: ReducedPhoto) -> np.ndarray:
+        """Return the doubt about one photo that was read; see ``doubt``."""
+        if not self.info.gives_doubt:
+            raise UsageError(
+                "doubt: this model gives none; use another --model, or teach it by "
+                "`pix2color train-doubt`"
+            )
+        doubt = self.network.doubt(*_network_inputs([prepared]))[0, 0] * AB_SCALE  # type: ignore[attr-defined]
+        height, width = prepared.network_input.shape
+        picture = Image.fromarray(doubt[:height, :width].numpy())
+        height, width = prepared.photo.gray.shape
+        return np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR))
 
     @torch.inference_mode()
     def finish(self, prepared: ReducedPhoto, maps: Tensor) -> ColoredPhoto:
@@ -299,14 +326,16 @@ class Colorizer:
         return ab
 
 
-def _hints(batch: list[ReducedPhoto]) -> list[Tensor]:
-    """Return the hints of a batch as networks take them, (N, 3, H, W), if there are any."""
+def _network_inputs(batch: list[ReducedPhoto]) -> list[Tensor]:
+    """Return L (N, 1, H, W) and, if there are any, hints (N, 3, H, W) of photos of one group."""
+    contrasty = np.stack([restore_contrast(picture) for picture in stack(batch)])
+    L = torch.from_numpy(lightness(contrasty))[:, None]
     painted = stack_hints(batch)
     if painted is None:
-        return []
+        return [L]
     _, ab = rgb_to_l_ab(torch.from_numpy(painted[:, :3]))
     mask = torch.from_numpy(painted[:, 3:] > 0).float()
-    return [torch.cat([ab * mask, mask], dim=1)]
+    return [L, torch.cat([ab * mask, mask], dim=1)]
 
 
 def _gray_photo(source: Source) -> GrayPhoto:

@@ -9,20 +9,29 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from PIL import Image
 from torch import Tensor
 
-from pix2color.errors import DataError, ImageError, Pix2colorError, StorageError
+from pix2color.errors import DataError, ImageError, Pix2colorError, StorageError, UsageError
 from pix2color.files import hash_bytes, remove_stale, write_bytes
-from pix2color.imaging.io import read_file
+from pix2color.imaging.io import encode_picture, read_file
 from pix2color.inference.adjust import ChromaStatistics, with_statistics
 from pix2color.inference.colorizer import Colorizer, HasColorError, ReducedPhoto
-from pix2color.inference.folder_plan import JobOptions, PlannedPhoto, comparison_path, plan
+from pix2color.inference.folder_plan import (
+    JobOptions,
+    PlannedPhoto,
+    comparison_path,
+    doubt_path,
+    plan,
+)
 from pix2color.inference.hints import Hint, hints_path, read_hints
 from pix2color.inference.manifest import Manifest, Record
 from pix2color.inference.options import ColorizeOptions
 from pix2color.progress import say, track
 
 _SECONDS_BETWEEN_PASSES = 2.0
+_WHITE_DOUBT = 50.0  # distance of a* and b* that is white in the map
 _EXIT_SOME_FAILED = 3
 
 # The values are part of the command's JSON.
@@ -87,6 +96,7 @@ class FolderJob:
 
     Raises:
         MissingPathError, ImageError, UsageError: the photo in ``options.like`` cannot be used.
+        UsageError: the model does not give the doubt that is asked for.
     """
 
     def __init__(
@@ -98,6 +108,8 @@ class FolderJob:
         process: int = 0,
         processes: int = 1,
     ) -> None:
+        if job.doubt and not colorizer.info.gives_doubt:
+            raise UsageError("--doubt: this model gives none; teach it by `pix2color train-doubt`")
         self.colorizer, self.job, self.options = colorizer, job, with_statistics(options)
         self.process, self.processes = process, processes
         self.manifest = Manifest(job.folder, process)
@@ -187,14 +199,22 @@ class FolderJob:
         data = colored.encode(photo.output, self.options)
         if self.job.compare:
             path = comparison_path(photo.output)
-            name = str(photo.name.with_name(path.name))
-            if not self.job.overwrite:
-                self._own_record(path, name, photo)
-            self._write(path, name, colored.encode_comparison(path, self.options), photo)
+            self._write_beside(path, colored.encode_comparison(path, self.options), photo)
+        if self.job.doubt:
+            path = doubt_path(photo.output)
+            levels = self.colorizer.predict_doubt(prepared) * (255 / _WHITE_DOUBT)
+            picture = Image.fromarray(levels.clip(0, 255).round().astype(np.uint8))
+            self._write_beside(path, encode_picture(picture, "PNG", 0, {}), photo)
         if self.job.backup is not None:
             _back_up(self.job.backup / photo.name, photo.original)
         self._write(photo.output, str(photo.name), data, photo)
         return self._result(photo, COLORED, notes=prepared.photo.notes)
+
+    def _write_beside(self, path: Path, data: bytes, photo: PlannedPhoto) -> None:
+        name = str(photo.name.with_name(path.name))
+        if not self.job.overwrite:
+            self._own_record(path, name, photo)
+        self._write(path, name, data, photo)
 
     def _check_done(self, photo: PlannedPhoto) -> None:
         if self.job.backup is not None:
@@ -240,6 +260,7 @@ class FolderJob:
         look += f"temperature={options.temperature!r})"
         model = f"{self.colorizer.info.sha256!r}, {self.colorizer.render_size(options)}"
         written = f"{options.quality}, {not options.keep_metadata}, {self.job.compare}"
+        written += ", doubt" if self.job.doubt else ""
         return hash_bytes(f"({model}, {options.tta}, {look}, {written})".encode())
 
 

@@ -12,6 +12,7 @@ from pix2color.inference.hints import Hint
 from pix2color.inference.manifest import Manifest
 
 _COMPARISON = ".compare.jpg"
+_DOUBT = ".doubt.png"
 
 
 @dataclass
@@ -49,6 +50,7 @@ class JobOptions:
         compare: write before | after beside each output.
         workers: threads; by default one for each core.
         hints: what is known about the colours of the photos, beside what their own files say.
+        doubt: write a map of the model's doubt beside each output.
     """
 
     paths: tuple[Path, ...]
@@ -60,6 +62,7 @@ class JobOptions:
     compare: bool = False
     workers: int | None = None
     hints: tuple[Hint, ...] = ()
+    doubt: bool = False
 
     @property
     def folder(self) -> Path:
@@ -99,6 +102,11 @@ def plan(job: JobOptions, manifest: Manifest) -> list[PlannedPhoto]:
 def comparison_path(output: Path) -> Path:
     """Return where before | after goes."""
     return output.with_name(output.stem + _COMPARISON)
+
+
+def doubt_path(output: Path) -> Path:
+    """Return where the map of the model's doubt goes."""
+    return output.with_name(output.stem + _DOUBT)
 
 
 def _separate_namesakes(photos: list[PlannedPhoto]) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -20,6 +21,7 @@ class Network(Protocol):
     """A function from L (N, 1, H, W) to ab (N, 2, H, W), both float32 on the CPU.
 
     One that takes hints can be given them besides, (N, 3, H, W); see ``models.base.Generator``.
+    One that gives its doubt has another function ``doubt``; see ``TorchNetwork``.
     """
 
     def __call__(self, L: Tensor, /, *hints: Tensor) -> Tensor: ...
@@ -50,20 +52,35 @@ def load_network(path: Path, device: str, backend: str) -> tuple[Network, ModelI
         return *load_onnx(path), "cpu"
     device = choose_device(device)
     generator, info = load_model(path)
-    return torch_network(generator, device), info, device
+    return TorchNetwork(generator, device), info, device
 
 
-def torch_network(generator: Generator, device: str) -> Network:
-    """Return a generator as a function, computing in bf16 where the hardware does."""
-    half = computes_in_bf16(torch.device(device).type)
-    dtype = torch.bfloat16 if half else torch.float32
-    generator = generator.eval().to(device, dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+class TorchNetwork:
+    """A generator as a network, computing in bf16 where the hardware does.
 
-    def network(*given: Tensor) -> Tensor:
-        inputs = (x.to(device, dtype, memory_format=torch.channels_last) for x in given)
-        return generator(*inputs).float().cpu()
+    Args:
+        generator: moved to the device.
+        device: torch's name of it.
+    """
 
-    return network
+    def __init__(self, generator: Generator, device: str) -> None:
+        half = computes_in_bf16(torch.device(device).type)
+        self.dtype, self.device = torch.bfloat16 if half else torch.float32, device
+        self.generator: Any = generator.eval()
+        self.generator.to(device, self.dtype)  # type: ignore[call-overload]
+        self.generator.to(memory_format=torch.channels_last)
+
+    def __call__(self, *given: Tensor) -> Tensor:
+        return self._run(self.generator, given)
+
+    def doubt(self, *given: Tensor) -> Tensor:
+        """Return how far the ab is expected to be from the truth, (N, 1, H, W), in its units."""
+        return self._run(self.generator.predict_doubt, given)
+
+    def _run(self, predict: Callable[..., Tensor], given: tuple[Tensor, ...]) -> Tensor:
+        layout = torch.channels_last
+        inputs = (x.to(self.device, self.dtype, memory_format=layout) for x in given)
+        return predict(*inputs).float().cpu()
 
 
 def choose_device(name: str) -> str:

@@ -16,10 +16,12 @@ class Generator(nn.Module):
     Attributes:
         ab_stride: by how much its ab is coarser than its input; 1: not at all.
         takes_hints: whether it can be called with hints.
+        gives_doubt: whether it can predict its own error, too.
     """
 
     ab_stride: int = 1
     takes_hints: bool = False
+    gives_doubt: bool = False
 
     def encoder_parameters(self) -> list[nn.Parameter]:
         """Return the parameters of its encoder, if it has one that can be trained already."""

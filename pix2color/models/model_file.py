@@ -38,6 +38,7 @@ class ModelInfo:
         data: what it was trained on.
         render_size: short side, in pixels, at which it predicts best.
         takes_hints: whether its network can be given hints.
+        gives_doubt: whether its network predicts its own error, too.
         step: of that run.
         scores: on that run's validation photos.
         version: of pix2color.
@@ -51,6 +52,7 @@ class ModelInfo:
     data: dict[str, Any] = field(default_factory=dict)
     render_size: int = 256
     takes_hints: bool = False
+    gives_doubt: bool = False
     step: int = 0
     scores: dict[str, float] = field(default_factory=dict)
     version: str = __version__
@@ -65,7 +67,11 @@ def save_model(path: Path, generator: Generator, info: ModelInfo) -> None:
         StorageError: it cannot be written, for a full disk perhaps.
     """
     tensors = {k: v.detach().cpu().contiguous() for k, v in generator.state_dict().items()}
-    known = {"takes_hints": generator.takes_hints, "sha256": _digest(tensors)}
+    known = {
+        "takes_hints": generator.takes_hints,
+        "gives_doubt": generator.gives_doubt,
+        "sha256": _digest(tensors),
+    }
     header = json.dumps(asdict(info) | known)
     write_tensors(path, tensors, {KEY: header})
 

@@ -70,7 +70,9 @@ def save_onnx(path: Path, generator: Generator, info: ModelInfo) -> None:
         )
     assert program is not None
     model = program.model_proto
-    header = replace(info, takes_hints=generator.takes_hints, sha256=_digest(model))
+    header = replace(
+        info, takes_hints=generator.takes_hints, gives_doubt=False, sha256=_digest(model)
+    )
     entry = model.metadata_props.add()
     entry.key, entry.value = KEY, json.dumps(asdict(header))
     onnx.checker.check_model(model)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pix2color.config.load import load_recipe
-from pix2color.config.schema import GanRecipe, PretrainRecipe
+from pix2color.config.schema import AnyRecipe
 from pix2color.errors import DataError
 from pix2color.training.run_folder import read_run
 
@@ -30,7 +30,7 @@ _STEPS = 300
 
 def overfit_recipe(
     config: Path | None, settings: tuple[str, ...], flags: dict[str, Any]
-) -> PretrainRecipe | GanRecipe:
+) -> AnyRecipe:
     """Return the recipe of stage one, changed for learning by heart; explicit settings win.
 
     Raises:

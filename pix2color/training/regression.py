@@ -74,16 +74,19 @@ class RegressionTask(Task):
         self._gray_scores: dict[str, float] = {}
 
     def forward(self, batch: Batch, learning: set[str]) -> ColorState:
-        pixels = batch.pixels
-        L, ab = rgb_to_l_ab(pixels)
-        if self.film.share:
-            L = simulate_film(pixels, self.film)
-        # Always both, even if all is zero: networks that train together need every gradient.
-        given = (L,) if batch.regions is None else (L, hints_from_truth(ab, batch.regions))
+        given, ab = self.examples(batch)
         if _GENERATOR in learning:
-            return ColorState(L, ab, self.modules[_GENERATOR](*given))
+            return ColorState(given[0], ab, self.modules[_GENERATOR](*given))
         with torch.no_grad():
-            return ColorState(L, ab, self.plain(_GENERATOR)(*given))
+            return ColorState(given[0], ab, self.plain(_GENERATOR)(*given))
+
+    def examples(self, batch: Batch) -> tuple[tuple[Tensor, ...], Tensor]:
+        """Return what the generator is given, L and the hints if it takes some, and the true ab."""
+        L, ab = rgb_to_l_ab(batch.pixels)
+        if self.film.share:
+            L = simulate_film(batch.pixels, self.film)
+        # Hints even if all are empty: networks that train together need every gradient.
+        return (L,) if batch.regions is None else (L, hints_from_truth(ab, batch.regions)), ab
 
     def losses(self, phase: str, state: ColorState) -> Losses:
         return self._reconstruction(state)

@@ -11,11 +11,12 @@ from typing import Any
 import torch
 
 from pix2color.config.load import load_recipe
-from pix2color.config.schema import CLASSIFIED, GanRecipe, ModelConfig, PretrainRecipe, Recipe
+from pix2color.config.schema import CLASSIFIED, AnyRecipe, DoubtRecipe, ModelConfig, Recipe
 from pix2color.data.batches import Batch, EpochOrder
 from pix2color.data.sources import Photo
 from pix2color.errors import MissingPathError, Stopped, UsageError
 from pix2color.models.base import Generator
+from pix2color.models.generators.slim_unet import SlimUNet
 from pix2color.models.model_file import load_model, model_hash
 from pix2color.models.precision import faster_precision
 from pix2color.models.registry import build_generator, check_encoder
@@ -42,7 +43,7 @@ from pix2color.training.tasks import build_task
 from pix2color.training.warmup import shorten_warmups
 
 
-def train(recipe: PretrainRecipe | GanRecipe) -> Path:
+def train(recipe: AnyRecipe) -> Path:
     """Train from the start as ``recipe`` says.
 
     Nothing is written before photos, networks and the first batch are known to be good.
@@ -72,6 +73,10 @@ def train(recipe: PretrainRecipe | GanRecipe) -> Path:
                 "give that one, or --set init_hash=null"
             )
         generator, info = load_model(recipe.init)
+        if isinstance(recipe, DoubtRecipe) and isinstance(generator, SlimUNet):
+            info.options |= {"doubt": True}
+            if not generator.gives_doubt:
+                generator.add_doubt()
         model = ModelConfig(name=info.architecture, options=info.options)
         recipe = recipe.model_copy(update={"init_hash": found})
     elif not recipe.from_scratch:
@@ -125,7 +130,7 @@ def _precision(recipe: Recipe, generator: Generator) -> str:
 
 def _run(
     folder: Path,
-    recipe: PretrainRecipe | GanRecipe,
+    recipe: AnyRecipe,
     generator: Generator,
     state: dict[str, Any] | None,
 ) -> Path:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pix2color.config.schema import GanRecipe, PretrainRecipe, Recipe
+from pix2color.config.schema import AnyRecipe, Recipe
 from pix2color.data.batches import (
     Batch,
     EpochOrder,
@@ -95,7 +95,7 @@ def resolve_budget(recipe: Recipe, order: EpochOrder) -> Budget:
     return Budget(steps=max(1, round(budget.epochs * order.steps_per_epoch)))
 
 
-def with_absolute_paths(recipe: PretrainRecipe | GanRecipe) -> PretrainRecipe | GanRecipe:
+def with_absolute_paths(recipe: AnyRecipe) -> AnyRecipe:
     """Return the recipe with paths that hold wherever it is run again."""
     data = recipe.data
     paths = {"train": [p.resolve() for p in data.train], "val": [p.resolve() for p in data.val]}

@@ -6,13 +6,13 @@ from typing import TypeVar
 
 from pix2color.config.schema import Recipe
 
-AnyRecipe = TypeVar("AnyRecipe", bound=Recipe)
+SomeRecipe = TypeVar("SomeRecipe", bound=Recipe)
 _SHARE = 4  # a shortened warm-up takes a quarter of the budget
 
 
 def shorten_warmups(
-    recipe: AnyRecipe, steps: int | None, *, critic_share: float = 1.0
-) -> tuple[AnyRecipe, list[str]]:
+    recipe: SomeRecipe, steps: int | None, *, critic_share: float = 1.0
+) -> tuple[SomeRecipe, list[str]]:
     """Return the recipe with warm-ups that leave something of the budget, and what was changed.
 
     Those that take all of it are shortened to a quarter; others stay as they are.

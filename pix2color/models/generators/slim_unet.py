@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from pix2color.models.base import Generator
 from pix2color.models.hints import HintAttention, reduced_hints
 
+_DOUBT_WIDTH = 32
 _FIRST_HINTED = 1  # the decoder's stage at 1/8 of the size
 
 
@@ -29,13 +30,16 @@ class SlimUNet(Generator):
 
     ab_stride = 2
 
-    def add_decoder(self, features: Sequence[int], widths: Sequence[int], *, hints: bool) -> None:
+    def add_decoder(
+        self, features: Sequence[int], widths: Sequence[int], *, hints: bool, doubt: bool
+    ) -> None:
         """Add the layers after the encoder.
 
         Args:
             features: channels of the encoder's features at 1/2, 1/4, … of the size.
             widths: channels after each of the decoder's stages, one fewer.
             hints: whether the network takes hints.
+            doubt: whether it has the head that predicts its own error.
 
         Raises:
             ValueError: there is another number of widths.
@@ -61,12 +65,41 @@ class SlimUNet(Generator):
                 for channels, width in zip(given, widths[_FIRST_HINTED:], strict=True)
             )
 
+        self.width = widths[-1]
+        if doubt:
+            self.add_doubt()
+
+    def add_doubt(self) -> None:
+        """Add the head that predicts how wrong the ab is, untrained."""
+        self.gives_doubt = True
+        self.doubt_head = nn.Sequential(
+            nn.Conv2d(self.width, _DOUBT_WIDTH, kernel_size=1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(_DOUBT_WIDTH, 1, kernel_size=3, padding=1),
+            nn.Softplus(),
+        )
+
     @abstractmethod
     def encode(self, L: Tensor) -> list[Tensor]:
         """Return the encoder's features of ``L`` (N, 1, H, W), at 1/2, 1/4, … of the size."""
 
     def forward(self, L: Tensor, hints: Tensor | None = None) -> Tensor:
         """Predict, from ``L`` (N, 1, H, W) in [-1, 1] and hints (N, 3, H, W), ab (N, 2, H, W)."""
+        ab = self.head(self.decode(L, hints))
+        return F.interpolate(ab, L.shape[2:], mode="bilinear", align_corners=False)
+
+    def predict_doubt(self, L: Tensor, hints: Tensor | None = None) -> Tensor:
+        """Predict how far the ab is from the truth, (N, 1, H, W) >= 0, in the units of ab.
+
+        Only its own head learns from that: the features stay as the colours want them.
+        """
+        with torch.no_grad():
+            features = self.decode(L, hints)
+        doubt = self.doubt_head(features)
+        return F.interpolate(doubt, L.shape[2:], mode="bilinear", align_corners=False)
+
+    def decode(self, L: Tensor, hints: Tensor | None) -> Tensor:
+        """Return the decoder's last features, (N, ``width``, H / 2, W / 2)."""
         *skips, x = self.encode(L)
         for stage, block in enumerate(self.decoder):
             assert isinstance(block, UpBlock)
@@ -75,7 +108,7 @@ class SlimUNet(Generator):
                 x = block(joined)
             else:
                 x = block(joined, self._read(hints, stage, joined))
-        return F.interpolate(self.head(x), L.shape[2:], mode="bilinear", align_corners=False)
+        return x
 
     def _read(self, hints: Tensor, stage: int, features: Tensor) -> Tensor:
         """Return what the hints add to a stage of the decoder."""

@@ -17,6 +17,7 @@ class UNetResNet18(SlimUNet):
         encoder_weights: see ``encoders.resnet18_gray``.
         widths: channels after each of the four decoder stages.
         hints: whether it takes hints.
+        doubt: whether it predicts its own error, too; ``pix2color train-doubt`` adds that.
     """
 
     def __init__(
@@ -25,13 +26,14 @@ class UNetResNet18(SlimUNet):
         widths: tuple[int, int, int, int] = (384, 192, 96, 64),
         *,
         hints: bool = False,
+        doubt: bool = False,
     ) -> None:
         super().__init__()
         resnet = resnet18_gray(encoder_weights)
         self.stem = nn.Sequential(resnet.conv1, resnet.bn1, resnet.relu)
         self.pool = resnet.maxpool
         self.encoder = nn.ModuleList([resnet.layer1, resnet.layer2, resnet.layer3, resnet.layer4])
-        self.add_decoder(_FEATURES, widths, hints=hints)
+        self.add_decoder(_FEATURES, widths, hints=hints, doubt=doubt)
 
     def encoder_parameters(self) -> list[nn.Parameter]:
         return [*self.stem.parameters(), *self.encoder.parameters()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch.nn.functional as F
@@ -22,6 +23,7 @@ class UNetTimm(SlimUNet):
         widths: channels after each of the decoder's stages, as many as the encoder halves the
             size, less one.
         hints: whether it takes hints.
+        doubt: whether it predicts its own error, too; ``pix2color train-doubt`` adds that.
 
     Raises:
         ConfigError: timm has no such encoder, or it gives no maps at 1/2, 1/4, 1/8, … of the size.
@@ -34,20 +36,27 @@ class UNetTimm(SlimUNet):
         widths: tuple[int, ...] = (192, 128, 96, 64),
         *,
         hints: bool = True,
+        doubt: bool = False,
     ) -> None:
         super().__init__()
         self.encoder = timm_encoder(encoder, encoder_weights)
         features: Any = self.encoder.feature_info
         self.multiple: int = features.reduction()[-1]
-        self.add_decoder(features.channels(), widths, hints=hints)
+        self.add_decoder(features.channels(), widths, hints=hints, doubt=doubt)
 
     def forward(self, L: Tensor, hints: Tensor | None = None) -> Tensor:
+        return self._padded(super().forward, L, hints)
+
+    def predict_doubt(self, L: Tensor, hints: Tensor | None = None) -> Tensor:
+        return self._padded(super().predict_doubt, L, hints)
+
+    def _padded(self, predict: Callable[..., Tensor], L: Tensor, hints: Tensor | None) -> Tensor:
         height, width = L.shape[2:]
         below, right = -height % self.multiple, -width % self.multiple
         if hints is not None:
             hints = F.pad(hints, (0, right, 0, below))
-        ab = super().forward(F.pad(L, (0, right, 0, below), mode="replicate"), hints)
-        return ab[:, :, :height, :width]
+        result = predict(F.pad(L, (0, right, 0, below), mode="replicate"), hints)
+        return result[:, :, :height, :width]
 
     def encoder_parameters(self) -> list[nn.Parameter]:
         return list(self.encoder.parameters())
