@@ -87,7 +87,7 @@ RECONSTRUCTION: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "rarity": rarity,
     "statistics": statistics,
 }
-"""Losses of a predicted ab against the true one; ``feature`` comes besides, by a network."""
+"""Losses of a predicted ab against the true one; ``feature`` and ``teacher`` need a network."""
 
 
 def hinge(logits: Tensor, *, real: bool, for_generator: bool = False) -> Tensor:

@@ -87,13 +87,15 @@ class Recipe(EngineConfig):
     hints: HintsConfig = HintsConfig()
     """Simulation of hints, for networks that take some."""
     reconstruction: LossWeights = {"l1": 1.0}  # noqa: RUF012 - pydantic copies it
-    """Weight of each loss on ab; ``pix2color.losses.RECONSTRUCTION`` lists them, and there is
-    ``feature``. A name alone has the weight 1. Those that are given replace all."""
+    """Weight of each loss on ab; ``pix2color.losses.RECONSTRUCTION`` lists them, and there are
+    ``feature`` and ``teacher``. A name alone has the weight 1. Those that are given replace all."""
     render_size: Side | None = None
     """Short side, in pixels, of what the trained model looks at in use; by default
     ``data.crop``."""
     feature_weights: str = "none"
     """For the loss ``feature``: ``imagenet`` or the path of a ResNet18 state dict for RGB."""
+    teacher: StartingModel | None = None
+    """For the loss ``teacher``: run or model file of a better generator, whose ab is imitated."""
     optimizer: OptimizerConfig
     """The generator's optimizer."""
     freeze_batchnorm: bool

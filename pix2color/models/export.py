@@ -12,7 +12,7 @@ from pix2color.models.model_file import ModelInfo, load_model, locate_model, sav
 
 _ONNX = ".onnx"
 _SAFETENSORS = ".safetensors"
-_PLACES = ("train", "val", "runs_dir", "init", "encoder_weights", "feature_weights")
+_PLACES = ("train", "val", "runs_dir", "init", "teacher", "encoder_weights", "feature_weights")
 
 
 def export_onnx(model: Path, out: Path) -> None:

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pix2color.color.lab import l_ab_to_lab, lab_to_rgb
+from pix2color.models.base import Generator
 from pix2color.models.encoders import resnet18
 
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet
@@ -16,6 +17,24 @@ def normalize_for_imagenet(rgb: Tensor) -> Tensor:
     """Normalize RGB in [0, 1], (N, 3, H, W), as networks trained on ImageNet expect it."""
     mean, deviation = rgb.new_tensor([_MEAN, _DEVIATION]).view(2, 1, 3, 1, 1)
     return (rgb - mean) / deviation
+
+
+class TeacherDistance(nn.Module):
+    """Mean absolute difference of ab from that of a better generator (Hinton et al. 2015).
+
+    Args:
+        teacher: is not trained, and sees no hints.
+    """
+
+    def __init__(self, teacher: Generator) -> None:
+        super().__init__()
+        self.teacher = teacher.eval().requires_grad_(False)
+
+    def forward(self, L: Tensor, prediction: Tensor, truth: Tensor) -> Tensor:
+        """Return the distance, scalar, of ab (N, 2, H, W); the truth does not count."""
+        with torch.no_grad():
+            wanted = self.teacher(L)
+        return F.l1_loss(prediction.float(), wanted.float())
 
 
 class FeatureDistance(nn.Module):

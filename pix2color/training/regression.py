@@ -20,13 +20,14 @@ from pix2color.imaging.io import picture_grid
 from pix2color.losses import RECONSTRUCTION
 from pix2color.metrics import picture_scores
 from pix2color.models.base import Generator
-from pix2color.models.features import FeatureDistance
+from pix2color.models.features import FeatureDistance, TeacherDistance
+from pix2color.models.model_file import load_model
 from pix2color.models.render import render
 from pix2color.training.optimizers import build_optimizer
 from pix2color.training.task import Losses, Phase, Task, Validation
 
 _GENERATOR = "generator"
-_FEATURE = "feature"
+_FEATURE, _TEACHER = "feature", "teacher"
 _VALIDATION_BATCH = 8
 _SAMPLE_ROWS = 6
 _CURVES = ("loss", "psnr", "ssim", "delta_e")
@@ -67,7 +68,7 @@ class RegressionTask(Task):
         self.modules = {_GENERATOR: generator}
         self.phases = [Phase(_GENERATOR, optimizer)]
         self.weights = recipe.reconstruction
-        self.feature_distance = _feature_distance(recipe)
+        self.network_losses = _network_losses(recipe)
         self.freeze_batchnorm = recipe.freeze_batchnorm
         self.film = recipe.film
         self.render_size = recipe.resolved_render_size
@@ -94,8 +95,8 @@ class RegressionTask(Task):
     def _reconstruction(self, state: ColorState) -> Losses:
         losses: dict[str, Tensor] = {}
         for name in self.weights:
-            if name == _FEATURE:
-                distance = self.feature_distance.to(state.L.device)
+            if name in self.network_losses:
+                distance = self.network_losses[name].to(state.L.device)
                 losses[name] = distance(state.L, state.prediction, state.ab)
             else:
                 losses[name] = RECONSTRUCTION[name](state.prediction, state.ab)
@@ -161,19 +162,24 @@ class ColorState:
     prediction: Tensor
 
 
-def _feature_distance(recipe: Recipe) -> nn.Module:
-    """Return the network of the loss ``feature``, if the recipe has it; check all names."""
+def _network_losses(recipe: Recipe) -> dict[str, nn.Module]:
+    """Return the recipe's losses that look through a trained network; check all names."""
     for name in recipe.reconstruction:
-        if name not in (*RECONSTRUCTION, _FEATURE):
-            known = ", ".join([*RECONSTRUCTION, _FEATURE])
+        if name not in (*RECONSTRUCTION, _FEATURE, _TEACHER):
+            known = ", ".join([*RECONSTRUCTION, _FEATURE, _TEACHER])
             raise ConfigError(f"reconstruction: none is called {name!r}; known are: {known}")
-    if _FEATURE not in recipe.reconstruction:
-        return nn.Identity()
-    if recipe.feature_weights == "none":
-        raise ConfigError(
-            "reconstruction: feature needs feature_weights=imagenet, or the path of some"
-        )
-    return FeatureDistance(recipe.feature_weights)
+    found: dict[str, nn.Module] = {}
+    if _FEATURE in recipe.reconstruction:
+        if recipe.feature_weights == "none":
+            raise ConfigError(
+                "reconstruction: feature needs feature_weights=imagenet, or the path of some"
+            )
+        found[_FEATURE] = FeatureDistance(recipe.feature_weights)
+    if _TEACHER in recipe.reconstruction:
+        if recipe.teacher is None:
+            raise ConfigError("reconstruction: teacher needs teacher=RUN, a run or a model file")
+        found[_TEACHER] = TeacherDistance(load_model(recipe.teacher)[0])
+    return found
 
 
 def _gray(L: Tensor) -> Tensor:

@@ -106,6 +106,8 @@ def with_absolute_paths(recipe: AnyRecipe) -> AnyRecipe:
         changes["model"] = recipe.model.model_copy(update=model)
     if recipe.init is not None:
         changes["init"] = recipe.init.resolve()
+    if recipe.teacher is not None:
+        changes["teacher"] = recipe.teacher.resolve()
     if Path(recipe.feature_weights).is_file():
         changes["feature_weights"] = str(Path(recipe.feature_weights).resolve())
     return recipe.model_copy(update=changes)

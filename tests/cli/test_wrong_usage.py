@@ -73,6 +73,8 @@ def test_wrong_optimizer_option(runs, photos):
         ("adversarial=hing", "known are: hinge, vanilla, lsgan"),
         ("reconstruction=l2", "known are: l1, mse"),
         ("reconstruction=feature", "feature_weights"),
+        ("reconstruction=teacher", "teacher="),
+        ("optimizer.encoder_lr=0.1", "no encoder"),
         ("optimizer.name=Adan", "AdamW"),
         ("schedule.name=plateau", "--val"),
     ],

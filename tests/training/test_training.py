@@ -99,6 +99,21 @@ class TestPretrain:
         rates = [point.value for point in events.Scalars("generator/learning_rate")]
         assert rates[3] <= 0.1 + 1e-6  # and 1 without a plateau
 
+    def test_a_student_is_compared_with_its_teacher(self, photos, pretrained, tmp_path):
+        losses = {}
+        for name, start in {"itself": ["--init", pretrained], "another": []}.items():
+            still = ["freeze_batchnorm=true", "optimizer.lr=1e-9", f"teacher={pretrained}"]
+            result = pix2color(
+                *("pretrain", "--data", photos, "--max-steps", 1, *start),
+                *("--runs-dir", tmp_path, "--name", name),
+                *settings(*QUICK, "reconstruction={teacher: 1}", *still),
+            )
+            assert result.returncode == 0, result.stderr
+            run = board(tmp_path / name)
+            losses[name] = run.Scalars("generator/teacher")[0].value
+        assert losses["itself"] < 1e-6
+        assert losses["another"] > 1e-3
+
     def test_the_run_folder_is_complete(self, pretrained):
         names = {p.name for p in pretrained.iterdir()}
         assert {
