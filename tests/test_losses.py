@@ -12,8 +12,8 @@ from pix2color.color.lab import AB_SCALE, rgb_to_l_ab
 from pix2color.errors import ModelError
 from pix2color.losses import ADVERSARIAL, RECONSTRUCTION, l1
 from pix2color.metrics import rarity_weights
-from pix2color.models.encoders import resnet18
 from pix2color.models.features import FeatureDistance
+from pix2color.models.timm_encoders import timm
 
 LOGITS = torch.tensor([[-2.0, 0.5], [0.0, 3.0]])
 
@@ -83,8 +83,9 @@ def test_statistics_are_of_all_pixels_wherever_they_are():
 
 
 def test_feature_distance(tmp_path):
-    path = tmp_path / "resnet18.pth"
-    torch.save(resnet18("none", channels=3).state_dict(), path)
+    path = tmp_path / "lite0.pth"
+    torch.manual_seed(0)
+    torch.save(timm.create_model("tf_efficientnet_lite0").state_dict(), path)
     distance = FeatureDistance(str(path))
     L, truth = photo()
     assert distance(L, truth, truth).item() == 0
@@ -92,8 +93,8 @@ def test_feature_distance(tmp_path):
     distance(L, prediction, truth).backward()
     assert prediction.grad.abs().sum() > 0
     assert not any(p.requires_grad for p in distance.parameters())
-    torch.save(resnet18("none", channels=1).state_dict(), path)
-    with pytest.raises(ModelError, match="does not read RGB"):
+    torch.save(timm.create_model("resnet18").state_dict(), path)
+    with pytest.raises(ModelError, match="lite0"):
         FeatureDistance(str(path))
 
 

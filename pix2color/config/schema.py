@@ -93,7 +93,8 @@ class Recipe(EngineConfig):
     """Short side, in pixels, of what the trained model looks at in use; by default
     ``data.crop``."""
     feature_weights: str = "none"
-    """For the loss ``feature``: ``imagenet`` or the path of a ResNet18 state dict for RGB."""
+    """For the loss ``feature``: ``imagenet`` or the path of a state dict of timm's
+    ``tf_efficientnet_lite0``."""
     teacher: StartingModel | None = None
     """For the loss ``teacher``: run or model file of a better generator, whose ab is imitated."""
     optimizer: OptimizerConfig

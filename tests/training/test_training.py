@@ -17,9 +17,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from pix2color.color.lab import rgb_to_l_ab
 from pix2color.config.load import load_recipe
 from pix2color.files import SHIPPED_MODEL
-from pix2color.models.encoders import resnet18
 from pix2color.models.model_file import load_model
 from pix2color.models.render import render
+from pix2color.models.timm_encoders import timm
 from pix2color.training.run_folder import FINISHED, find_runs
 from pix2color.training.setup import select_photos, validation_squares
 
@@ -68,7 +68,8 @@ class TestPretrain:
         assert load_model(run)[1].render_size == 64
 
     def test_other_losses_optimizers_and_schedules(self, photos, tmp_path):
-        torch.save(resnet18("none", channels=3).state_dict(), tmp_path / "resnet18.pth")
+        network = timm.create_model("tf_efficientnet_lite0")
+        torch.save(network.state_dict(), tmp_path / "lite0.pth")
         losses = {"mse": 1, "smooth_l1": 1, "ssim": 0.5, "gradient": 1, "rarity": 1, "feature": 0.1}
         result = pix2color(
             *("pretrain", "--data", photos, "--val-fraction", 0.3, "--max-steps", 4),
@@ -77,7 +78,7 @@ class TestPretrain:
                 *(
                     *QUICK,
                     f"reconstruction={losses}",
-                    f"feature_weights={tmp_path / 'resnet18.pth'}",
+                    f"feature_weights={tmp_path / 'lite0.pth'}",
                 ),
                 *(
                     "optimizer.name=rmsprop",
