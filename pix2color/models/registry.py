@@ -24,6 +24,7 @@ from pix2color.models.generators.unet_plus_plus import UNetPlusPlus
 from pix2color.models.generators.unet_resnet18 import UNetResNet18
 from pix2color.models.generators.unet_timm import UNetTimm
 from pix2color.models.patchgan import PatchGAN
+from pix2color.models.projected_critic import ProjectedCritic
 
 GENERATORS: dict[str, Callable[..., Generator]] = {
     "unet-resnet18": UNetResNet18,
@@ -38,6 +39,7 @@ GENERATORS: dict[str, Callable[..., Generator]] = {
 }
 DISCRIMINATORS: dict[str, Callable[..., nn.Module]] = {
     "patchgan": PatchGAN,
+    "projected": ProjectedCritic,
 }
 
 
@@ -76,7 +78,7 @@ def check_encoder(name: str) -> None:
 
 
 def build_discriminator(name: str, options: dict[str, Any] | None = None) -> nn.Module:
-    """Build a discriminator by name: (N, 3, H, W), L beside ab, to logits (N, 1, h, w).
+    """Build a discriminator by name: (N, 3, H, W), L beside ab, to logits (N, …).
 
     Raises:
         ConfigError: name or option is unknown.
