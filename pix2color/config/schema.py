@@ -155,8 +155,8 @@ class DoubtRecipe(Recipe):
     """The optimizer of the head that predicts the error; nothing else learns."""
     freeze_batchnorm: Literal[True] = True
     """The generator's colours stay as they are."""
-    ema: None = None
-    """The weights are not averaged."""
+    ema: Share | None = None
+    """None: this stage averages no weights."""
     budget: BudgetConfig = BudgetConfig(max_steps=600)
     """How long to train."""
 

@@ -39,8 +39,10 @@ class DoubtTask(RegressionTask):
         """Return the task of a recipe.
 
         Raises:
-            ConfigError: the generator has no such head.
+            ConfigError: the generator has no such head, or the weights are to be averaged.
         """
+        if recipe.ema is not None:
+            raise ConfigError("ema: train-doubt averages no weights; leave ema=null")
         if not isinstance(generator, SlimUNet) or not generator.gives_doubt:
             raise ConfigError(
                 "train-doubt: this network cannot predict its own error; start from a "

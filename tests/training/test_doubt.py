@@ -93,4 +93,6 @@ class TestDoubt:
         words = ["--init", pretrained, "--data", photos, "--runs-dir", tmp_path]
         line = one_line(invoke("train-doubt", *words, *settings(*QUICK)), 2)
         assert "unet-timm" in line
+        averaged = invoke("train-doubt", *words, *settings(*QUICK, "ema=0.9"))
+        assert "ema" in one_line(averaged, 2)
         assert not list(tmp_path.iterdir())
