@@ -208,20 +208,27 @@ def overfit(flags: RecipeFlags, images: int) -> None:
     metavar="FILE",
     help="Write the encoder to this file (safetensors), for model.encoder_weights.",
 )
+@click.option(
+    "--teacher",
+    metavar="NAME",
+    help="Learn the features of this encoder of timm, trained on ImageNet, instead of folders; "
+    "such as tf_efficientnet_lite0.",
+)
 @AS_JSON
-def pretrain_encoder(flags: RecipeFlags, out: Path, as_json: bool) -> None:
+def pretrain_encoder(flags: RecipeFlags, out: Path, teacher: str | None, as_json: bool) -> None:
     """Teach an encoder to tell which folder a grey photo is from.
 
-    The folder that holds a photo is its kind, so give one with a subfolder for each. The encoder,
-    a ResNet18, is then a start for a generator: pix2color pretrain --set
-    model.encoder_weights=FILE
+    The folder that holds a photo is its kind, so give one with a subfolder for each. With --teacher
+    it learns to see photos as a better encoder does, and needs no folders. The encoder, a ResNet18,
+    is then a start for a generator: pix2color pretrain --set model.encoder_weights=FILE
     """
     require_single("pretrain-encoder")
     _check_file(out, ".safetensors", "an encoder is a safetensors file")
     recipe = _pretrain_recipe(flags)
+    from pix2color.training.encoder_pretraining import distil_encoder
     from pix2color.training.encoder_pretraining import pretrain_encoder as run
 
-    found = run(recipe, out)
+    found = distil_encoder(recipe, out, teacher) if teacher else run(recipe, out)
     if as_json:
         click.echo(json.dumps({"out": str(out), **dataclasses.asdict(found)}, indent=2))
         return

@@ -44,6 +44,7 @@ class HintAttention(nn.Module):
         self.sharpness = nn.Parameter(torch.full((_HEADS, 1, 1), 4.0))
         # Logarithms of what a cell of distance takes from a score: far-reaching to local.
         self.locality = nn.Parameter(torch.tensor([-4.0, -3.0, -2.0, -1.0]).view(-1, 1, 1))
+        # Logarithm of the weight of believing no hint at all.
         self.doubt = nn.Parameter(torch.full((_HEADS, 1, 1), -2.0))
 
     def forward(self, features: Tensor, hints: Tensor) -> Tensor:

