@@ -14,7 +14,7 @@ help:
 	@echo "make test-all  the slow journeys too: every documented command, many kills"
 	@echo "make lint   linters alone"
 	@echo "make bench  speed of training and colouring, as ratios to references"
-	@echo "make model  the shipped model again, in hours; PHOTOS=folder has train/ and val/"
+	@echo "make model  the shipped model again, in hours; PHOTOS=folder has train/, val/, …-more/"
 	@echo "make docs   the documentation as a site, in site/"
 	@echo "make clean  remove what demo made"
 
@@ -61,14 +61,16 @@ bench: $(READY)
 	$(BIN)/python benchmarks/train_step.py
 	$(BIN)/python benchmarks/colorize.py
 
+SETS := --data $(PHOTOS)/train --data $(PHOTOS)/train-more \
+	    --val $(PHOTOS)/val --val $(PHOTOS)/val-more
+
 model: $(READY)
-	$(BIN)/pix2color pretrain --config configs/default-l1.yaml \
-	    --data $(PHOTOS)/train --val $(PHOTOS)/val
-	$(BIN)/pix2color pretrain --config configs/default-l1-longer.yaml --init runs/default-l1 \
-	    --data $(PHOTOS)/train --val $(PHOTOS)/val
-	$(BIN)/pix2color train-gan --config configs/default-gan.yaml --init runs/default-l1-longer \
-	    --select --data $(PHOTOS)/train --val $(PHOTOS)/val
-	$(BIN)/pix2color export --format safetensors --model runs/default-gan \
+	$(BIN)/pix2color pretrain --config configs/default-l1.yaml $(SETS)
+	$(BIN)/pix2color train-gan --config configs/default-gan.yaml --init runs/default-l1 --select \
+	    $(SETS)
+	$(BIN)/pix2color train-doubt --config configs/default-doubt.yaml --init runs/default-gan \
+	    $(SETS)
+	$(BIN)/pix2color export --format safetensors --model runs/default-doubt \
 	    --card docs/model-card.md --out runs/default.safetensors
 
 docs: $(READY)

@@ -1,7 +1,6 @@
 """Training curves and samples of the model that comes with pix2color, from its runs.
 
-    python docs/results/default_model.py runs/default-l1 runs/default-l1-longer runs/default-gan \
-        docs/results/default
+    python docs/results/default_model.py runs/default-l1 runs/default-gan docs/results/default
 
 `curves.png`: validation of all stages, one after the other. `samples.jpg`: photographs that ship
 inside scikit-image, none of which it has been trained on: gray, after each stage, truth.
