@@ -23,6 +23,9 @@ _DISTINCT = 6.0
 _MAX_DISTINCT = 0.02
 _NEUTRAL = 3  # levels of Cb and Cr that JPEG leaves in a gray picture
 
+Source = Path | str | Image.Image | np.ndarray
+"""The ways to give a photo."""
+
 
 @dataclass
 class GrayPhoto:
@@ -41,6 +44,27 @@ class GrayPhoto:
     has_color: bool = False
     metadata: Metadata = field(default_factory=Metadata)
     notes: list[str] = field(default_factory=list)
+
+
+def as_gray_photo(source: Source) -> GrayPhoto:
+    """Return a photo that was given in any way as gray.
+
+    Raises:
+        ImageError: the file cannot be read.
+        ValueError: an array has another shape or type than uint8 (H, W), (H, W, 3) or (H, W, 4).
+    """
+    if isinstance(source, (str, Path)):
+        return read_gray_photo(Path(source))
+    if isinstance(source, np.ndarray):
+        if source.dtype != np.uint8 or not (
+            source.ndim == 2 or (source.ndim == 3 and source.shape[2] in (3, 4))
+        ):
+            raise ValueError(
+                "a photo must be uint8 with a shape of (H, W), (H, W, 3) or (H, W, 4). "
+                f"Got {source.dtype} {source.shape}"
+            )
+        source = Image.fromarray(source)
+    return gray_photo(source)
 
 
 def read_gray_photo(path: Path, data: bytes | None = None) -> GrayPhoto:

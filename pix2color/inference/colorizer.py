@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -11,28 +12,23 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from pix2color.color.lab import AB_SCALE, lightness, rgb_to_l_ab
+from pix2color.color.lab import AB_SCALE
 from pix2color.color.recompose import chroma_maps, recompose
-from pix2color.errors import ImageError, ModelError, UsageError
+from pix2color.errors import ImageError, UsageError
 from pix2color.files import SHIPPED_MODEL
-from pix2color.imaging.grayscale import GrayPhoto, gray_photo, read_gray_photo
+from pix2color.imaging.grayscale import GrayPhoto, Source, as_gray_photo, read_gray_photo
 from pix2color.imaging.io import output_path, read_file
 from pix2color.inference.adjust import adjust, with_statistics
 from pix2color.inference.colored_photo import ColoredPhoto
 from pix2color.inference.hints import Hint
 from pix2color.inference.network import (
     Network,
-    is_out_of_memory,
     load_network,
+    network_inputs,
+    predict_colors,
     use_one_thread,
 )
-from pix2color.inference.network_input import (
-    ReducedPhoto,
-    reduce_photo,
-    restore_contrast,
-    stack,
-    stack_hints,
-)
+from pix2color.inference.network_input import ReducedPhoto, reduce_photo, stack
 from pix2color.inference.options import ColorizeOptions
 from pix2color.inference.pipeline import Pipeline
 from pix2color.models.model_file import ModelInfo
@@ -42,8 +38,6 @@ from pix2color.processes import cores
 BATCH = 8
 _MAX_PIXELS_HELD = 256_000_000  # of photos that are anywhere in a pipeline
 _DEFAULTS = ColorizeOptions()
-
-Source = Path | str | Image.Image | np.ndarray
 
 
 class HasColorError(ImageError):
@@ -115,7 +109,9 @@ class Colorizer:
                 the model takes no hints.
             ValueError: an array has another shape or type.
         """
-        return self._color(self._reduce(_gray_photo(source), options, hints), options).to_picture()
+        return self._color(
+            self._reduce(as_gray_photo(source), options, hints), options
+        ).to_picture()
 
     def colorize_many(
         self, sources: Iterable[Source], options: ColorizeOptions = _DEFAULTS
@@ -127,7 +123,7 @@ class Colorizer:
         """
 
         def load(item: tuple[int, Source]) -> ReducedPhoto:
-            return self._reduce(_gray_photo(item[1]), options)
+            return self._reduce(as_gray_photo(item[1]), options)
 
         def finish(_: tuple[int, Source], prepared: ReducedPhoto, maps: Tensor) -> Image.Image:
             return self.finish(prepared, maps).to_picture()
@@ -222,12 +218,7 @@ class Colorizer:
         """
         gray = stack(batch)
         count, height, width = gray.shape
-        try:
-            ab = self._predict(*_network_inputs(batch), tta=options.tta)
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            raise ModelError("out of memory; a smaller --render-size needs less") from error
+        ab = predict_colors(self.network, *network_inputs(batch), tta=options.tta)
         # Half of what the network saw is as fine as its colours are.
         gray = gray.reshape(count, height // 2, 2, width // 2, 2).mean((2, 4)).astype(np.uint8)
         ab = F.avg_pool2d(ab, 2)
@@ -251,7 +242,7 @@ class Colorizer:
         Raises:
             UsageError: the model does not give its doubt; the rest is as for ``colorize``.
         """
-        return self.predict_doubt(self._reduce(_gray_photo(source), _DEFAULTS, hints))
+        return self.predict_doubt(self._reduce(as_gray_photo(source), _DEFAULTS, hints))
 
     @torch.inference_mode()
     def predict_doubt(self, prepared: ReducedPhoto) -> np.ndarray:
@@ -261,7 +252,7 @@ class Colorizer:
                 "doubt: this model gives none; use another --model, or teach it by "
                 "`pix2color train-doubt`"
             )
-        doubt = self.network.doubt(*_network_inputs([prepared]))[0, 0] * AB_SCALE  # type: ignore[attr-defined]
+        doubt = self.network.doubt(*network_inputs([prepared]))[0, 0] * AB_SCALE  # type: ignore[attr-defined]
         height, width = prepared.network_input.shape
         picture = Image.fromarray(doubt[:height, :width].numpy())
         height, width = prepared.photo.gray.shape
@@ -304,7 +295,8 @@ class Colorizer:
 
         A model that takes hints can be given them besides, (N, 3, H, W).
         """
-        return render(self._predict, L, self.info.render_size, *hints)
+        predict = functools.partial(predict_colors, self.network)
+        return render(predict, L, self.info.render_size, *hints)
 
     def _reduce(
         self, photo: GrayPhoto, options: ColorizeOptions, hints: Sequence[Hint] = ()
@@ -315,39 +307,3 @@ class Colorizer:
 
     def _color(self, prepared: ReducedPhoto, options: ColorizeOptions) -> ColoredPhoto:
         return self.finish(prepared, self.predict([prepared], options)[0])
-
-    def _predict(self, *given: Tensor, tta: bool = False) -> Tensor:
-        ab = self.network(*given)
-        if tta:
-            mirrored = self.network(*(x.flip(3) for x in given))
-            ab = (ab + mirrored.flip(3)) / 2
-        if not ab.sum().isfinite():
-            raise ModelError("the model gave no colours (NaN); it is damaged, or badly trained")
-        return ab
-
-
-def _network_inputs(batch: list[ReducedPhoto]) -> list[Tensor]:
-    """Return L (N, 1, H, W) and, if there are any, hints (N, 3, H, W) of photos of one group."""
-    contrasty = np.stack([restore_contrast(picture) for picture in stack(batch)])
-    L = torch.from_numpy(lightness(contrasty))[:, None]
-    painted = stack_hints(batch)
-    if painted is None:
-        return [L]
-    _, ab = rgb_to_l_ab(torch.from_numpy(painted[:, :3]))
-    mask = torch.from_numpy(painted[:, 3:] > 0).float()
-    return [L, torch.cat([ab * mask, mask], dim=1)]
-
-
-def _gray_photo(source: Source) -> GrayPhoto:
-    if isinstance(source, (str, Path)):
-        return read_gray_photo(Path(source))
-    if isinstance(source, np.ndarray):
-        if source.dtype != np.uint8 or not (
-            source.ndim == 2 or (source.ndim == 3 and source.shape[2] in (3, 4))
-        ):
-            raise ValueError(
-                "a photo must be uint8 with a shape of (H, W), (H, W, 3) or (H, W, 4). "
-                f"Got {source.dtype} {source.shape}"
-            )
-        source = Image.fromarray(source)
-    return gray_photo(source)

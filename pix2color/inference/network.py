@@ -6,10 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from pix2color.errors import UsageError
+from pix2color.color.lab import lightness, rgb_to_l_ab
+from pix2color.errors import ModelError, UsageError
+from pix2color.inference.network_input import ReducedPhoto, restore_contrast, stack, stack_hints
 from pix2color.inference.options import BACKENDS
 from pix2color.models.base import Generator
 from pix2color.models.model_file import ModelInfo, load_model
@@ -110,7 +113,44 @@ def use_one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def is_out_of_memory(error: Exception) -> bool:
+def network_inputs(batch: list[ReducedPhoto]) -> list[Tensor]:
+    """Return L (N, 1, H, W) and, if there are any, hints (N, 3, H, W) of one ``group``'s photos."""
+    contrasty = np.stack([restore_contrast(picture) for picture in stack(batch)])
+    L = torch.from_numpy(lightness(contrasty))[:, None]
+    painted = stack_hints(batch)
+    if painted is None:
+        return [L]
+    _, ab = rgb_to_l_ab(torch.from_numpy(painted[:, :3]))
+    mask = torch.from_numpy(painted[:, 3:] > 0).float()
+    return [L, torch.cat([ab * mask, mask], dim=1)]
+
+
+def predict_colors(network: Network, *inputs: Tensor, tta: bool = False) -> Tensor:
+    """Return the ab (N, 2, H, W) that a network predicts.
+
+    Args:
+        network: predicts it.
+        inputs: L, and hints if there are any.
+        tta: average over the pictures and their mirror images.
+
+    Raises:
+        ModelError: they are too large for the memory, or the network gave no numbers.
+    """
+    try:
+        ab = network(*inputs)
+        if tta:
+            mirrored = network(*(x.flip(3) for x in inputs))
+            ab = (ab + mirrored.flip(3)) / 2
+    except (RuntimeError, MemoryError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        raise ModelError("out of memory; a smaller --render-size needs less") from error
+    if not ab.sum().isfinite():
+        raise ModelError("the model gave no colours (NaN); it is damaged, or badly trained")
+    return ab
+
+
+def _is_out_of_memory(error: Exception) -> bool:
     """Return whether an error of a network means that the memory did not suffice."""
     text = str(error)
     return (

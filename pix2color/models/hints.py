@@ -67,8 +67,8 @@ class HintAttention(nn.Module):
                 ]
             ).flatten(1)[None]
             # Padded, so that there are always cells enough.
-            flat = F.pad(hints.float().flatten(2), (0, _MOST_CELLS))
-            given, cells = flat[:, 2].topk(_MOST_CELLS, dim=1)
+            mask = F.pad(hints[:, 2].float().flatten(1), (0, _MOST_CELLS))
+            given, cells = mask.topk(_MOST_CELLS, dim=1)
 
             def at_cells(values: Tensor) -> Tensor:
                 """Return values (N, C, H*W) where the hints are, (N, C, 128)."""
