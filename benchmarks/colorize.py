@@ -38,7 +38,8 @@ from pix2color.inference.colorizer import BATCH
 from pix2color.inference.folder_job import COLORED, FolderJob
 from pix2color.inference.folder_plan import JobOptions
 from pix2color.inference.options import DEFAULT_QUALITY, ColorizeOptions
-from pix2color.models.model_file import ModelInfo, save_model
+from pix2color.models.header import ModelInfo
+from pix2color.models.model_file import save_model
 from pix2color.models.registry import build_generator
 from pix2color.processes import cores
 

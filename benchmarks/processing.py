@@ -31,6 +31,7 @@ from pix2color.color.lab import (
 )
 from pix2color.data.sources import collect, protocol_square
 from pix2color.errors import ImageError
+from pix2color.evaluation.protocol import predicted_ab
 from pix2color.imaging.grayscale import gray_photo
 from pix2color.inference.adjust import ChromaStatistics
 from pix2color.inference.network_input import reduce_photo
@@ -89,17 +90,17 @@ def rows(model: Path, truths: list[np.ndarray]) -> dict[str, Callable[[np.ndarra
     def exactly(gamut: str) -> Callable[[np.ndarray], Tensor]:
         def make(gray: np.ndarray) -> Tensor:
             L = torch.from_numpy(lightness(gray))[None, None]
-            return l_ab_to_rgb(L, plain.predict_ab(L), gamut=gamut)
+            return l_ab_to_rgb(L, predicted_ab(plain, L), gamut=gamut)
 
         return make
 
     def as_luma(gray: np.ndarray) -> Tensor:
         """8-bit gray taken for L* itself, a common mistake."""
         L = torch.from_numpy(gray)[None, None] / 127.5 - 1
-        return l_ab_to_rgb(L, plain.predict_ab(L))
+        return l_ab_to_rgb(L, predicted_ab(plain, L))
 
     several = torch.from_numpy(np.concatenate(truths[:16])).permute(2, 0, 1)[None]
-    like = ChromaStatistics.from_rgb(several)
+    like = ChromaStatistics.from_rgb(several[0].numpy())
     made = {
         "gray": lambda gray: tensor(np.stack([gray] * 3, axis=-1)),
         f"as colorize does it (render size {own})": with_options(),
@@ -161,7 +162,7 @@ def edges(model: Path, truths: list[np.ndarray]) -> None:
         step = F.pad(ab.diff(dim=3), (0, 1)).square() + F.pad(ab.diff(dim=2), (0, 0, 0, 1)).square()
         edge = F.avg_pool2d(step.sum(1).sqrt(), 5, stride=1, padding=2)[0]
         mask = edge > edge.quantile(0.9)
-        predicted = colorizer.network(low)
+        predicted = torch.from_numpy(colorizer.network(low.numpy()))
         for what, start in (("the true ab", low_ab), ("predicted ab", predicted)):
             for how in (bilinear, joint_bilateral):
                 away = (how(low, start, L) - ab)[0].norm(dim=0)[mask].mean() * AB_SCALE

@@ -12,8 +12,8 @@ from pathlib import Path
 from pix2color.errors import StorageError
 from pix2color.processes import is_running
 
-SHIPPED_MODEL = Path(__file__).with_name("default.safetensors")
-"""The model file that comes with the package."""
+SHIPPED_MODELS = ("default",)
+"""Names of the models that come with the package, each for colouring and for training on."""
 _HOST = "".join(c for c in socket.gethostname() if c.isalnum())  # folders may be shared
 
 
@@ -68,9 +68,18 @@ def hash_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def starting_model(text: str | Path) -> Path:
-    """Return the model that a training starts from: ``default`` is the one that ships with us.
+def coloring_model(text: str | Path) -> Path:
+    """Return the model that colours photos: a path, or the name of one that ships with us.
 
     A file or folder that is called so is given as ``./default``, which only a string can tell.
     """
-    return SHIPPED_MODEL if text == "default" else Path(text)
+    return _shipped(text, ".onnx")
+
+
+def starting_model(text: str | Path) -> Path:
+    """Return the model that a training starts from; see ``coloring_model``."""
+    return _shipped(text, ".safetensors")
+
+
+def _shipped(text: str | Path, ending: str) -> Path:
+    return Path(__file__).with_name(f"{text}{ending}") if text in SHIPPED_MODELS else Path(text)

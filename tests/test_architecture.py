@@ -14,7 +14,7 @@ LEVELS = [
     {"__init__"},
     {"errors"},
     {"processes"},
-    {"files", "progress"},
+    {"files", "progress", "extras"},
     {"color"},
     {"imaging"},
     {"html"},

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from pix2color.evaluation.protocol import MODEL, evaluate
 from pix2color.inference.colorizer import Colorizer
-from pix2color.inference.network import TorchNetwork
 from pix2color.models.model_file import load_model
+from pix2color.models.torch_network import TorchNetwork
 
 
 def between(first: Path, second: Path, share: float, gain: float) -> Colorizer:
@@ -24,7 +24,7 @@ def between(first: Path, second: Path, share: float, gain: float) -> Colorizer:
     mixed = {name: start[name].lerp(value, share) for name, value in floats.items()}
     generator.load_state_dict(weights | mixed)
     network = TorchNetwork(generator, "cpu")
-    return Colorizer(lambda L: gain * network(L), info, device="cpu")
+    return Colorizer(lambda L: gain * network(L), info)
 
 
 def main() -> None:

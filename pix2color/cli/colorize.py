@@ -12,7 +12,6 @@ import click
 from pix2color.cli.options import MODEL, Command, with_options
 from pix2color.errors import UsageError
 from pix2color.inference.options import (
-    BACKENDS,
     DEFAULT_QUALITY,
     FORMATS,
     MAX_SATURATION,
@@ -76,9 +75,7 @@ _OPTIONS = [
     click.option("--workers", type=click.IntRange(1, 256), metavar="N",
                  help="Work in so many threads.  [default: one for each core]"),
     click.option("--device", default="auto",
-                 help="auto, cpu, cuda, cuda:1, mps, …: where the network runs."),
-    click.option("--backend", type=click.Choice(BACKENDS), default="torch",
-                 help="onnx runs a file of `pix2color export` in onnxruntime."),
+                 help="Where the network runs; `pix2color doctor` lists devices."),
     click.option("--json", "as_json", is_flag=True, help="Print every photo's outcome as JSON."),
 ]  # fmt: skip
 
@@ -93,7 +90,7 @@ pix2color colorize grandma.jpg --out . --suffix -colour --saturation 1.2 --compa
 @with_options(*_OPTIONS)
 def colorize(
     paths: tuple[Path, ...],
-    model: Path | None,
+    model: Path,
     out: Path | None,
     in_place: bool,
     backup: Path | None,
@@ -117,7 +114,6 @@ def colorize(
     watch: bool,
     workers: int | None,
     device: str,
-    backend: str,
     as_json: bool,
 ) -> None:
     """Colour photos: files, and folders recursively.
@@ -164,7 +160,7 @@ def colorize(
         doubt=doubt,
     )
     with reading_limits(max_pixels=max_pixels, allow_truncated=allow_truncated):
-        colorizer = Colorizer.load(model, device, backend=backend)
+        colorizer = Colorizer.load(model, device)
         job = FolderJob(colorizer, job_options, options, process=rank(), processes=world_size())
         _run(job, watch=watch, page=folder / _GALLERY if gallery else None, as_json=as_json)
 

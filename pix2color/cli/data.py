@@ -9,7 +9,9 @@ import click
 from pix2color.cli.options import PATH, Command
 
 
-@click.command(cls=Command, example="pix2color prepare photos/ more-photos/ --out prepared/")
+@click.command(
+    cls=Command, needs=("torch",), example="pix2color prepare photos/ more-photos/ --out prepared/"
+)
 @click.argument("sources", nargs=-1, required=True, type=PATH, metavar="FOLDER…")
 @click.option(
     "--out",

@@ -32,7 +32,7 @@ def doctor(runs_dir: Path, as_json: bool) -> None:
         sys.exit(Pix2colorError.exit_code)
 
 
-@click.command(cls=Command, example="pix2color runs runs/")
+@click.command(cls=Command, needs=("torch",), example="pix2color runs runs/")
 @click.argument("folder", type=PATH, default="runs")
 @AS_JSON
 def runs(folder: Path, as_json: bool) -> None:
@@ -46,7 +46,11 @@ def runs(folder: Path, as_json: bool) -> None:
     click.echo(json.dumps([run.as_dict() for run in found], indent=2) if as_json else table(found))
 
 
-@click.command(cls=Command, example="pix2color recipes\npix2color recipes baselines/cnn-mse")
+@click.command(
+    cls=Command,
+    needs=("pydantic",),
+    example="pix2color recipes\npix2color recipes baselines/cnn-mse",
+)
 @click.argument("name", required=False)
 def recipes(name: str | None) -> None:
     """List the recipes that come with pix2color, or print one.

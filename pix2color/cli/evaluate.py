@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from pix2color.cli.options import MODEL, PATH, Command
+from pix2color.cli.options import AS_JSON, MODEL, PATH, STARTING_MODEL, Command
 from pix2color.errors import UsageError
+from pix2color.files import coloring_model
 
 # Nothing heavy is imported up here: `--help` must answer at once.
 
@@ -22,7 +23,11 @@ def _counts(
         raise click.BadParameter(f"{text}: give numbers, such as 0,1,5,10,100") from error
 
 
-@click.command(cls=Command, example="pix2color evaluate --model runs/mine-gan --data test-photos/")
+@click.command(
+    cls=Command,
+    needs=("torch",),
+    example="pix2color evaluate --model runs/mine-gan --data test-photos/",
+)
 @MODEL
 @click.option(
     "--data",
@@ -80,7 +85,7 @@ def _counts(
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def evaluate(
-    model: Path | None,
+    model: Path,
     data: tuple[Path, ...],
     given: str,
     critic: bool,
@@ -137,54 +142,50 @@ def evaluate(
 
 
 @click.command(cls=Command, example="pix2color info runs/mine-gan")
-@click.argument("model", type=PATH, metavar="[RUN_OR_FILE]", required=False)
-@click.option("--json", "as_json", is_flag=True, help="Print the whole header as JSON.")
-def info(model: Path | None, as_json: bool) -> None:
+@click.argument("model", type=coloring_model, metavar="[RUN_OR_FILE]", default="default")
+@AS_JSON
+def info(model: Path, as_json: bool) -> None:
     """Describe a model file, and check that it is whole.
 
-    Without a name: the model that ships with the package.
+    Without a name: the model that ships with the package. JSON has the whole header.
     """
-    from pix2color.files import SHIPPED_MODEL
-    from pix2color.models import export
+    from pix2color.models.describe import as_text, describe
 
-    about = export.describe(model or SHIPPED_MODEL)
-    click.echo(json.dumps(about, indent=2) if as_json else export.as_text(about))
+    about = describe(model)
+    click.echo(json.dumps(about, indent=2) if as_json else as_text(about))
 
 
 @click.command(
     cls=Command,
+    needs=("torch",),
     example="""\
 pix2color export --format onnx --model runs/mine-gan --out mine.onnx
-pix2color export --format safetensors --model runs/mine-gan --out mine.safetensors""",
+pix2color export --format folder --model runs/mine-gan --card card.md --out mine""",
 )
-@MODEL
+@STARTING_MODEL
 @click.option(
     "--format",
     "file_format",
-    type=click.Choice(["onnx", "safetensors"]),
+    type=click.Choice(["onnx", "safetensors", "folder"]),
     required=True,
-    help="Write an ONNX graph, for onnxruntime and others, that takes any height and width; or a "
-    "safetensors model file in half precision, of half the size.",
+    help="Write an ONNX graph, which colours without torch; a safetensors file to train on; or a "
+    "folder with both and the model's card, to share. Weights are in half precision.",
 )
 @click.option(
     "--card",
     type=PATH,
     metavar="FILE",
-    help="With safetensors, put this text into the file's header, such as a model card.",
+    help="Put this text into the header, such as a model card.",
 )
-@click.option(
-    "--out", required=True, type=PATH, metavar="FILE", help="Write the model to this file."
-)
-def export(model: Path | None, file_format: str, card: Path | None, out: Path) -> None:
-    """Write a model to a file, for onnxruntime or to pass on."""
-    from pix2color.files import SHIPPED_MODEL
-    from pix2color.models.export import export_onnx, export_safetensors
+@click.option("--out", required=True, type=PATH, metavar="PATH", help="Write the model there.")
+def export(model: Path, file_format: str, card: Path | None, out: Path) -> None:
+    """Write a model for colouring without torch, or to pass on."""
+    from pix2color.models import export
 
-    model = model or SHIPPED_MODEL
-    if file_format == "safetensors":
-        export_safetensors(model, out, card)
-    elif card is not None:
-        raise UsageError("--card: goes with --format safetensors")
-    else:
-        export_onnx(model, out)
+    write = {
+        "onnx": export.export_onnx,
+        "safetensors": export.export_safetensors,
+        "folder": export.export_folder,
+    }
+    write[file_format](model, out, card)
     click.echo(out)

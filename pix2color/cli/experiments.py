@@ -52,6 +52,7 @@ _SAMPLES = click.option(
 
 @click.command(
     cls=Command,
+    needs=("torch",),
     example="""\
 pix2color compare l1.yaml gan.yaml --data photos/ --minutes-each 20 --out comparison
 pix2color compare configs/baselines/*.yaml --data train/ --val val/ --steps-each 500 --out all""",
@@ -97,6 +98,7 @@ def compare(
 @click.command(
     "cross-validate",
     cls=Command,
+    needs=("torch",),
     example="pix2color cross-validate --config recipe.yaml --data photos/ --folds 5 --out folds",
 )
 @recipe_flags(_DATA, *BUDGET, _UNSEEN, config=REQUIRED_CONFIG)
@@ -126,6 +128,7 @@ def cross_validate(flags: RecipeFlags, folds: int, out: Path) -> None:
 
 @click.command(
     cls=Command,
+    needs=("torch", "optuna"),
     example="""\
 pix2color sweep --over optimizer.lr=1e-4,1e-3 --over seed=1,2 --data photos/ --steps-each 500
 pix2color sweep --over optimizer.lr=1e-5..1e-2 --trials 20 --data photos/ --minutes-each 5""",
@@ -186,6 +189,7 @@ def sweep(
 
 @click.command(
     cls=Command,
+    needs=("torch",),
     example="""\
 pix2color judge runs/l1 runs/gan --data photos/ --out judge.html
 pix2color judge --score answers-*.json""",

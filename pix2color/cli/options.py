@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from pix2color.errors import Pix2colorError, Stopped
-from pix2color.files import starting_model
+from pix2color.extras import require
+from pix2color.files import coloring_model, starting_model
 
 # Nothing heavy is imported up here: `--help` must answer at once.
 if TYPE_CHECKING:
@@ -42,10 +43,16 @@ class Exemplary(click.Command):
 
 
 class Command(Exemplary):
-    """A command whose errors are one line."""
+    """A command whose errors are one line, and that looks first for the packages it needs."""
+
+    def __init__(self, *args: Any, needs: tuple[str, ...] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.needs = needs
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
+            for module in self.needs:
+                require(module, self.name or "")
             return super().invoke(ctx)
         except Stopped as stopped:
             click.echo(stopped, err=True)
@@ -86,12 +93,11 @@ class Group(Exemplary, click.Group):
                 )
 
 
-MODEL = click.option(
-    "--model",
-    type=PATH,
-    metavar="RUN_OR_FILE",
-    help="A run folder or a model file.  [default: the model that ships with the package]",
-)
+_MODEL_HELP = "A run folder, a model file, or the name of a model that ships with the package."
+MODEL = click.option("--model", type=coloring_model, metavar="RUN_OR_FILE", default="default",
+                     help=_MODEL_HELP)  # fmt: skip
+STARTING_MODEL = click.option("--model", type=starting_model, metavar="RUN_OR_FILE",
+                              default="default", help=_MODEL_HELP)  # fmt: skip
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
 

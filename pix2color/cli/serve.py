@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
 from pix2color.cli.options import MODEL, Command
 from pix2color.errors import UsageError
+from pix2color.extras import missing
 
 # Nothing heavy is imported up here: `--help` must answer at once.
 _PASSWORD = "PIX2COLOR_PASSWORD"
@@ -44,10 +46,10 @@ PIX2COLOR_PASSWORD=… pix2color serve --host 0.0.0.0 --user family""",
     help="Refuse larger pictures: a small file can unpack to fill the memory.",
 )
 @click.option(
-    "--device", default="auto", help="auto, cpu, cuda, cuda:1, mps, …: where the network runs."
+    "--device", default="auto", help="Where the network runs; `pix2color doctor` lists devices."
 )
 def serve(
-    model: Path | None,
+    model: Path,
     host: str,
     port: int,
     user: str | None,
@@ -60,6 +62,8 @@ def serve(
     Photos stay on this machine, and are removed when their page is closed. With --host, names and
     passwords travel unencrypted unless a proxy in front of it adds https.
     """
+    if find_spec("gradio") is None:
+        raise missing("gradio", "serve")
     from pix2color.web import server
 
     if user == "":
@@ -97,7 +101,7 @@ def _password() -> str:
 @MODEL
 @click.option("--out", type=click.Path(path_type=Path), default="pix2color-demo", metavar="DIR",
               help="Where the colour pictures and the page go.")  # fmt: skip
-def demo(model: Path | None, out: Path) -> None:
+def demo(model: Path, out: Path) -> None:
     """Colour a few photographs that come with pix2color, and show them on a page."""
     from pix2color.html.gallery import check_place, write_gallery
     from pix2color.inference.colorizer import Colorizer

@@ -48,7 +48,9 @@ _OPEN_TENSORBOARD = click.option(
 
 
 @click.command(
-    cls=Command, example="pix2color pretrain --data photos/ --val-fraction 0.2 --epochs 30"
+    cls=Command,
+    needs=("torch",),
+    example="pix2color pretrain --data photos/ --val-fraction 0.2 --epochs 30",
 )
 @recipe_flags(*_TRAINING)
 @_RESUME
@@ -64,6 +66,7 @@ def pretrain(flags: RecipeFlags, resume: Path | None, open_tensorboard: bool) ->
 @click.command(
     "train-gan",
     cls=Command,
+    needs=("torch",),
     example="pix2color train-gan --init runs/mine --data photos/ --epochs 10",
 )
 @recipe_flags(SELECT, *_TRAINING)
@@ -81,6 +84,7 @@ def train_gan(flags: RecipeFlags, resume: Path | None, open_tensorboard: bool) -
 @click.command(
     "train-doubt",
     cls=Command,
+    needs=("torch",),
     example="pix2color train-doubt --init runs/mine-gan --data photos/ --max-steps 600",
 )
 @recipe_flags(*_TRAINING)
@@ -133,7 +137,10 @@ def tensorboard(runs: Path | None) -> AbstractContextManager[None]:
 
 
 @click.command(
-    "lr-find", cls=Command, example="pix2color lr-find --data photos/ --config my-recipe.yaml"
+    "lr-find",
+    cls=Command,
+    needs=("torch",),
+    example="pix2color lr-find --data photos/ --config my-recipe.yaml",
 )
 @recipe_flags(DATA, *RUN)
 @click.option(
@@ -169,7 +176,9 @@ def lr_find(flags: RecipeFlags, steps: int, out: Path, as_json: bool) -> None:
     click.echo(f"pix2color pretrain … --set optimizer.lr={suggestions['valley']:.1e}")
 
 
-@click.command(cls=Command, example="pix2color overfit --data photos/ --images 20")
+@click.command(
+    cls=Command, needs=("torch",), example="pix2color overfit --data photos/ --images 20"
+)
 @recipe_flags(DATA, *BUDGET, *RUN)
 @click.option(
     "--images", type=click.IntRange(1), default=20, help="Learn so many of the photos by heart."
@@ -198,6 +207,7 @@ def overfit(flags: RecipeFlags, images: int) -> None:
 @click.command(
     "pretrain-encoder",
     cls=Command,
+    needs=("torch",),
     example="pix2color pretrain-encoder --data photos/ --epochs 5 --out encoder.safetensors",
 )
 @recipe_flags(DATA, *VALIDATION, *BUDGET, *RUN)

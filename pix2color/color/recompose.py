@@ -16,10 +16,7 @@ import functools
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from PIL import Image
-from torch import Tensor
 
 from pix2color.color.lab import l_ab_to_rgb, lightness
 
@@ -74,59 +71,69 @@ def ycbcr_to_rgb(y: Image.Image, cb: Image.Image, cr: Image.Image) -> Image.Imag
     return Image.merge("RGB", [y, cb, cr]).convert("RGB", _RGB_FROM_YCBCR)
 
 
-def chroma_maps(gray: np.ndarray, ab: Tensor) -> Tensor:
-    """Return the chroma maps of a batch, at the size of the network.
+@dataclass(frozen=True)
+class ChromaMaps:
+    """What ``recompose`` needs to know of a photo's colours, at the size of the network.
+
+    Attributes:
+        channels: uint8 (h, w, 4): Cb, Cr and the slopes of the factor below white and above black.
+        root: uint8 (h, w): √q, as explained above.
+    """
+
+    channels: np.ndarray
+    root: np.ndarray
+
+
+def chroma_maps(gray: np.ndarray, ab: np.ndarray) -> ChromaMaps:
+    """Return the chroma maps of a photo.
 
     Args:
-        gray: what the network has seen, uint8 (N, h, w).
-        ab: (N, 2, h, w) in units of 110.
-
-    Returns:
-        uint8 (N, 2, 4, h, w): Cb, Cr and the slopes of the factor below white and above black;
-        then √q, as explained above, and nothing. Four interleaved channels are what torch
-        enlarges fastest.
+        gray: what the network has seen, uint8 (h, w).
+        ab: float32 (2, h, w) in units of 110.
     """
-    gray = gray.clip(_DARKEST, _LIGHTEST)
-    L, level = torch.from_numpy(lightness(gray))[:, None], torch.from_numpy(gray)
-    red, green, blue = (l_ab_to_rgb(L, ab) * 255).unbind(1)
+    level = gray.clip(_DARKEST, _LIGHTEST)
+    red, green, blue = l_ab_to_rgb(lightness(level)[None, None], ab[None])[0] * 255
     y = 0.299 * red + 0.587 * green + 0.114 * blue
     cb, cr = (blue - y) / 1.772, (red - y) / 1.402
     moved = _LINEAR[0] * cb + _LINEAR[1] * cr
-    curved = ((level + moved - y) * (level + _OFFSET)).clamp(min=0)
-    channels = torch.stack([red, green, blue]) - y
+    curved = ((level + moved - y) * (level + _OFFSET)).clip(min=0)
+    channels = np.stack([red, green, blue]) - y
     # The lightest and darkest gray at which all channels are within 0 to 255.
-    lightest = _gray_at(255 - channels.amax(0) - moved, curved)
-    darkest = _gray_at(-channels.amin(0) - moved, curved)
-    slopes = [int(_ONE) / room.clamp(min=_STEEPEST) - 0.5 for room in (255 - lightest, darkest)]
-    nothing = torch.zeros_like(y)
-    second = [_ROOT_STEPS * curved.sqrt(), nothing, nothing, nothing]
-    maps = torch.stack([cb + 128, cr + 128, *slopes, *second], dim=1)
-    return maps.round().clamp(0, 255).to(torch.uint8).unflatten(1, (2, 4))
+    lightest = _gray_at(255 - channels.max(0) - moved, curved)
+    darkest = _gray_at(-channels.min(0) - moved, curved)
+    slopes = [int(_ONE) / room.clip(min=_STEEPEST) - 0.5 for room in (255 - lightest, darkest)]
+    return ChromaMaps(
+        _as_bytes(np.stack([cb + 128, cr + 128, *slopes], axis=2)),
+        _as_bytes(_ROOT_STEPS * np.sqrt(curved)),
+    )
 
 
-def _gray_at(level: Tensor, curved: Tensor) -> Tensor:
+def _as_bytes(levels: np.ndarray) -> np.ndarray:
+    return levels.round().clip(0, 255).astype(np.uint8)
+
+
+def _gray_at(level: np.ndarray, curved: np.ndarray) -> np.ndarray:
     """Return the gray that solves gray − curved / (gray + OFFSET) = level."""
     half = (level + _OFFSET) / 2
-    return half + (half * half + curved).sqrt() - _OFFSET
+    return half + np.sqrt(half * half + curved) - _OFFSET
 
 
-def recompose(gray: np.ndarray, maps: Tensor) -> Planes:
+def recompose(gray: np.ndarray, maps: ChromaMaps) -> Planes:
     """Join chroma maps to a photo of any size.
 
     Args:
         gray: the photo, uint8 (H, W).
-        maps: of this one, uint8 (2, 4, h, w), from ``chroma_maps``.
+        maps: of this one.
 
     Returns:
         The planes of a picture whose L* is the photo's: 0.15 off on average, 99.9 % within 1.
     """
     height, width = gray.shape
-    cell = 4 if min(gray.shape) >= _LARGE * min(maps.shape[-2:]) else 2
+    cell = 4 if min(gray.shape) >= _LARGE * min(maps.root.shape) else 2
     rows, columns = -(-height // cell), -(-width // cell)
-    maps = maps.contiguous(memory_format=torch.channels_last)
-    enlarged = F.interpolate(maps, (rows, columns), mode="bilinear", antialias=True)
-    interleaved = enlarged.permute(0, 2, 3, 1).contiguous().numpy()
-    packed = interleaved.view(np.dtype("<u4"))[..., 0]  # the four channels of a place as one number
+    # CMYK: four channels of which Pillow takes none for an alpha. As one number a place.
+    packed = _enlarged(maps.channels, "CMYK", rows, columns).view(np.dtype("<u4"))[..., 0]
+    root = _enlarged(maps.root, "L", rows, columns)
     planes = Planes(
         np.empty_like(gray),
         *(np.empty(((height + 1) // 2, (width + 1) // 2), np.uint8) for _ in range(2)),
@@ -135,22 +142,30 @@ def recompose(gray: np.ndarray, maps: Tensor) -> Planes:
     for top in range(0, rows, step):
         cells, halves, pixels = (slice(top * n, (top + step) * n) for n in (1, cell // 2, cell))
         part = Planes(planes.y[pixels], planes.cb[halves], planes.cr[halves])
-        _join_block(gray[pixels], packed[:, cells], cell, part)
+        _join_block(gray[pixels], packed[cells], root[cells], cell, part)
     return planes
 
 
-def _join_block(gray: np.ndarray, packed: np.ndarray, cell: int, out: Planes) -> None:
+def _enlarged(levels: np.ndarray, mode: str, rows: int, columns: int) -> np.ndarray:
+    height, width = levels.shape[:2]
+    picture = Image.frombuffer(mode, (width, height), levels, "raw", mode, 0, 1)
+    return np.asarray(picture.resize((columns, rows), Image.Resampling.BILINEAR))
+
+
+def _join_block(
+    gray: np.ndarray, packed: np.ndarray, roots: np.ndarray, cell: int, out: Planes
+) -> None:
     """Write ``out`` of some rows.
 
     All is done in place on numbers of 16 bits where it can be: the time goes into memory.
     """
-    rows, columns = packed.shape[1:]
+    rows, columns = packed.shape
     missing = rows * cell - gray.shape[0], columns * cell - gray.shape[1]
     whole = np.pad(gray, [(0, more) for more in missing], mode="edge") if any(missing) else gray
     dark, light = _extreme(whole, cell, np.minimum), _extreme(whole, cell, np.maximum)
 
-    chroma = packed[0].astype(np.uint16)  # Cb, and Cr in the upper byte
-    slopes = (packed[0] >> 16).astype(np.uint16)  # below white, above black in the upper byte
+    chroma = packed.astype(np.uint16)  # Cb, and Cr in the upper byte
+    slopes = (packed >> 16).astype(np.uint16)  # below white, above black in the upper byte
     factor = 255 - light
     factor *= slopes & 255
     slopes >>= 8
@@ -177,7 +192,7 @@ def _join_block(gray: np.ndarray, packed: np.ndarray, cell: int, out: Planes) ->
     shift *= _LINEAR[0]
     moved_red *= _LINEAR[1]
     shift += moved_red
-    factor *= packed[1].astype(np.uint16)
+    factor *= roots
     root = factor.astype(np.float32)
     root *= _ROOT_SCALE
     root *= root

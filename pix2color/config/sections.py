@@ -82,6 +82,9 @@ class DataConfig(Section):
     """Without ``val``: the share of the photos kept for validation, chosen by content hash."""
     limit: Count | None = None
     """Train on at most so many photos, chosen by content hash: a larger limit only adds some."""
+    repeat: dict[str, Count] = {}
+    """How often an epoch has the photos of a folder of that name, such as ``{landscape: 4}``: rare
+    kinds are learnt better when they are seen more often. Others are there once."""
     batch_size: Count = 16
     """Pictures in a batch of each process."""
     crop: Side = 128

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, Generic, TypeVar
 
 from pix2color.data.prepared import PICTURES, Dropped, Entry, read_lines
-from pix2color.errors import DataError, MissingExtraError
+from pix2color.errors import DataError
+from pix2color.extras import require
 from pix2color.files import replacing
 
 _SHARD_BYTES, _SHARD_PICTURES = 256_000_000, 2_000
@@ -122,13 +123,7 @@ class Shards:
     """
 
     def __init__(self, folder: Path, entries: list[Entry]) -> None:
-        try:
-            from webdataset import TarWriter
-        except ImportError as error:
-            raise MissingExtraError(
-                "--shards needs an extra; install it with: pip install 'pix2color[shards]'"
-            ) from error
-        self._writer = TarWriter
+        self._writer = require("webdataset", "--shards").TarWriter
         self.folder = folder
         self.entries = [entry for entry in entries if (folder / entry.file).is_file()]
         self._number = len({entry.file for entry in self.entries})

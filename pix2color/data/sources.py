@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal, Protocol, TypeVar
@@ -111,6 +111,20 @@ def limited(photos: list[AnyPhoto], count: int | None) -> list[AnyPhoto]:
         return photos
     chosen = sorted(photos, key=lambda photo: photo.share)[:count]
     return sorted(chosen, key=lambda photo: photo.path)
+
+
+def repeated(photos: list[AnyPhoto], times: Mapping[str, int]) -> list[AnyPhoto]:
+    """Return the photos, each as often as ``times`` says for the folder that it lies in, or once.
+
+    Raises:
+        DataError: no photo lies in a folder of such a name.
+    """
+    missing = set(times) - {photo.path.parent.name for photo in photos}
+    if missing:
+        raise DataError(
+            f"data.repeat: no photo lies in a folder {min(missing)}; name folders of --data"
+        )
+    return [photo for photo in photos for _ in range(times.get(photo.path.parent.name, 1))]
 
 
 def training_square(

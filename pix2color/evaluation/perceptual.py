@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from pix2color.errors import MissingExtraError
+from pix2color.extras import require
 from pix2color.models.encoders import resnet18
 from pix2color.models.features import normalize_for_imagenet, normalize_for_lite
 from pix2color.models.timm_encoders import LITE0, imagenet_weights
@@ -47,12 +48,9 @@ class Perceptual:
     """
 
     def __init__(self, features: str) -> None:
-        try:
-            from torchmetrics.image import fid, kid, lpip
-        except ImportError as error:
-            raise MissingExtraError(
-                "--perceptual needs an extra; install it with: pip install 'pix2color[perceptual]'"
-            ) from error
+        require("torchmetrics.image", "--perceptual")
+        from torchmetrics.image import fid, kid, lpip
+
         self.features = features
         self._lpips: nn.Module | None = None
         self._distances: dict[str, Any] = {}

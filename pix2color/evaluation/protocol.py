@@ -23,6 +23,9 @@ from pix2color.evaluation.patch_critic import verdicts
 from pix2color.evaluation.perceptual import Perceptual
 from pix2color.evaluation.scores import Row, Score, bootstrapped, to_bytes, with_intervals
 from pix2color.inference.colorizer import Colorizer
+from pix2color.inference.network import predict_colors
+from pix2color.models.render import render
+from pix2color.models.torch_network import choose_device
 from pix2color.progress import track
 
 PROTOCOL_SIZE = 256
@@ -168,8 +171,8 @@ def protocol_pictures(
     """Return the squares of the protocol by path: (gray, model, truth), uint8 (3, 256, 256)."""
     found: dict[str, tuple[np.ndarray, ...]] = {}
     for pixels, paths in evaluation_batches(photos, size=PROTOCOL_SIZE, batch_size=BATCH):
-        L, _ = rgb_to_l_ab(pixels.to(colorizer.device))
-        ab = _predicted(colorizer, L)
+        L, _ = rgb_to_l_ab(pixels)
+        ab = predicted_ab(colorizer, L)
         columns = [to_bytes(l_ab_to_rgb(L, colors)) for colors in (torch.zeros_like(ab), ab)]
         for path, *triple in zip(paths, *columns, pixels, strict=True):
             found[str(path)] = tuple(picture.numpy() for picture in triple)
@@ -190,19 +193,20 @@ def _measure(
     paths: list[Path] = []
     kept: list[Tensor] = []
     every = math.ceil(len(photos) / _KEPT)
+    device = torch.device(choose_device())
     batches = evaluation_batches(
         photos,
         size=PROTOCOL_SIZE,
         batch_size=BATCH,
-        workers=default_workers(photos, colorizer.device),
+        workers=default_workers(photos, device),
     )
     with track("evaluate", len(photos), "photos") as progress:
         for pixels, names in batches:
             chosen = slice(-len(paths) % every, None, every)
-            truth = pixels.to(colorizer.device)
+            truth = pixels.to(device)
             L, _ = rgb_to_l_ab(_gray_file(truth) if model_input == "luma" else truth)
             own = model_input in ("lab", "luma")
-            ab = _predicted(colorizer, L if own else _worn(truth, model_input, seed=len(paths)))
+            ab = predicted_ab(colorizer, L if own else _worn(truth, model_input, seed=len(paths)))
             for name, row in rows.items():
                 row.add(L, torch.zeros_like(ab) if name == GRAY else ab, truth, chosen)
             kept.append(pixels[chosen])
@@ -241,8 +245,17 @@ def _by_folder(paths: list[Path], rows: dict[str, Row]) -> dict[str, Folder]:
     }
 
 
-def _predicted(colorizer: Colorizer, L: Tensor) -> Tensor:
-    return colorizer.predict_ab(L.cpu()).to(L.device)
+def predicted_ab(colorizer: Colorizer, L: Tensor, *hints: Tensor) -> Tensor:
+    """Return the ab (N, 2, H, W) that a model predicts of ``L`` (N, 1, H, W) at its render size.
+
+    A model that takes hints can be given them besides, (N, 3, H, W).
+    """
+
+    def predict(*given: Tensor) -> Tensor:
+        arrays = (np.ascontiguousarray(x.cpu().numpy()) for x in given)
+        return torch.from_numpy(predict_colors(colorizer.network, *arrays)).to(L.device)
+
+    return render(predict, L, colorizer.info.render_size, *hints)
 
 
 def _worn(truth: Tensor, effect: str, *, seed: int) -> Tensor:

@@ -9,11 +9,20 @@ import socket
 from collections import defaultdict
 from typing import Any
 
+import optuna
 import psutil
+from filelock import FileLock
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from pix2color.config.schema import AnyRecipe
 from pix2color.data.sources import Photo
-from pix2color.errors import DataError, MissingExtraError, Stopped, UsageError
+from pix2color.errors import DataError, Stopped, UsageError
 from pix2color.evaluation.protocol import GRAY, Evaluation
 from pix2color.experiments.axes import Axis, written
 from pix2color.experiments.comparison_plan import budget_in_words
@@ -24,21 +33,6 @@ from pix2color.experiments.sweep_plan import MEASURES_TO_SEARCH, Sweep
 from pix2color.html.gallery import check_place
 from pix2color.progress import say
 from pix2color.training.setup import select_photos
-
-try:
-    import optuna
-    from filelock import FileLock
-    from optuna.distributions import (
-        BaseDistribution,
-        CategoricalDistribution,
-        FloatDistribution,
-        IntDistribution,
-    )
-    from optuna.trial import FrozenTrial, Trial, TrialState
-except ImportError as error:
-    raise MissingExtraError(
-        "sweep needs an extra; install it with: pip install 'pix2color[sweep]'"
-    ) from error
 
 _DATABASE, _LOCK = "sweep.db", "sweep.lock"
 _OWNER, _NAME, _ERROR = "owner", "name", "error"

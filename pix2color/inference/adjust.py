@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
+import numpy as np
 from PIL import Image
-from torch import Tensor
 
 from pix2color.color.lab import AB_SCALE, rgb_to_l_ab
 from pix2color.errors import MissingPathError, UsageError
@@ -20,29 +19,28 @@ _MAX_STRETCH = 3.0
 _THUMBNAIL = 256
 
 
-@dataclass(frozen=True, eq=False)  # tensors do not compare to one truth
+@dataclass(frozen=True, eq=False)  # arrays do not compare to one truth
 class ChromaStatistics:
     """The mean (2,) and the covariance (2, 2) of a picture's ab, both float64."""
 
-    mean: Tensor
-    covariance: Tensor
+    mean: np.ndarray
+    covariance: np.ndarray
 
     @classmethod
-    def from_ab(cls, ab: Tensor) -> ChromaStatistics:
-        """Return the statistics of ab (1, 2, h, w)."""
-        points = ab[0].flatten(1).double()
-        centered = points - points.mean(1, keepdim=True)
-        return cls(points.mean(1), centered @ centered.T / points.shape[1])
+    def from_ab(cls, ab: np.ndarray) -> ChromaStatistics:
+        """Return the statistics of ab (2, h, w)."""
+        points = ab.reshape(2, -1).astype(np.float64)
+        return cls(points.mean(1), np.cov(points, bias=True))
 
     @classmethod
-    def from_rgb(cls, rgb: Tensor) -> ChromaStatistics:
-        """Return the statistics of a colour photo (1, 3, H, W), uint8 or in [0, 1].
+    def from_rgb(cls, rgb: np.ndarray) -> ChromaStatistics:
+        """Return the statistics of a colour photo (3, H, W), uint8 or in [0, 1].
 
         Raises:
             UsageError: it has no colour to speak of.
         """
-        found = cls.from_ab(rgb_to_l_ab(rgb)[1])
-        if found.covariance.trace() + found.mean.square().sum() < _MIN_CHROMA**2:
+        found = cls.from_ab(rgb_to_l_ab(rgb[None])[1][0])
+        if found.covariance.trace() + (found.mean**2).sum() < _MIN_CHROMA**2:
             raise UsageError("a gray picture has no colours to take over; name a colour photo")
         return found
 
@@ -67,12 +65,12 @@ class ChromaStatistics:
             picture = read_rgb(path, min_side=_THUMBNAIL)
         picture.thumbnail((_THUMBNAIL, _THUMBNAIL), Image.Resampling.BOX)
         try:
-            return cls.from_rgb(torch.from_numpy(to_array(picture))[None])
+            return cls.from_rgb(to_array(picture))
         except UsageError as error:
             raise UsageError(f"{name}: {error}") from error
 
-    def transfer_to(self, ab: Tensor) -> Tensor:
-        """Return ab (1, 2, h, w) moved and stretched until it has these statistics.
+    def transfer_to(self, ab: np.ndarray) -> np.ndarray:
+        """Return ab (2, h, w), float32, moved and stretched until it has these statistics.
 
         This is the linear map between two Gaussians that moves colours least (Pitié & Kokaram
         2007, "The linear Monge-Kantorovitch linear colour mapping for example-based colour
@@ -80,13 +78,13 @@ class ChromaStatistics:
         """
         own = ChromaStatistics.from_ab(ab)
         # Hardly spread colours would be blown up to fill the reference's.
-        root = _power(own.covariance + 1e-6 * torch.eye(2), 0.5)
-        inverse = torch.linalg.inv(root)
-        transport = inverse @ _power(root @ self.covariance @ root, 0.5) @ inverse
-        values, vectors = torch.linalg.eigh(transport)
-        transport = vectors @ values.clamp(max=_MAX_STRETCH).diag() @ vectors.T
-        points = ab[0].flatten(1).double() - own.mean[:, None]
-        return (transport @ points + self.mean[:, None]).float().view_as(ab)
+        root = _square_root(own.covariance + 1e-6 * np.eye(2))
+        inverse = np.linalg.inv(root)
+        transport = inverse @ _square_root(root @ self.covariance @ root) @ inverse
+        values, vectors = np.linalg.eigh(transport)
+        transport = vectors * values.clip(max=_MAX_STRETCH) @ vectors.T
+        points = transport @ (ab.reshape(2, -1) - own.mean[:, None]) + self.mean[:, None]
+        return points.astype(np.float32).reshape(ab.shape)
 
 
 def with_statistics(options: ColorizeOptions) -> ColorizeOptions:
@@ -102,18 +100,18 @@ def with_statistics(options: ColorizeOptions) -> ColorizeOptions:
     return replace(options, like=ChromaStatistics.from_photo(options.like))
 
 
-def adjust(ab: Tensor, options: ColorizeOptions) -> Tensor:
-    """Return ab (1, 2, h, w) with the colours of ``like``, the saturation and the temperature.
+def adjust(ab: np.ndarray, options: ColorizeOptions) -> np.ndarray:
+    """Return ab (2, h, w), float32, adjusted by ``like``, saturation and temperature.
 
     They are applied in this order. The result may hold colours that do not exist in sRGB.
     """
     like = with_statistics(options).like
     if isinstance(like, ChromaStatistics):
         ab = like.transfer_to(ab)
-    warmth = torch.tensor(_WARMEST).view(1, 2, 1, 1) * (options.temperature / MAX_TEMPERATURE)
-    return ab * options.saturation + warmth
+    warmth = np.array(_WARMEST, np.float32) * (options.temperature / MAX_TEMPERATURE)
+    return ab * np.float32(options.saturation) + warmth[:, None, None].astype(np.float32)
 
 
-def _power(matrix: Tensor, exponent: float) -> Tensor:
-    values, vectors = torch.linalg.eigh(matrix)
-    return vectors @ values.clamp(min=0).pow(exponent).diag() @ vectors.T
+def _square_root(matrix: np.ndarray) -> np.ndarray:
+    values, vectors = np.linalg.eigh(matrix)
+    return vectors * np.sqrt(values.clip(min=0)) @ vectors.T

@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from PIL import Image
-from torch import Tensor
 
 from pix2color.color.lab import AB_SCALE
 from pix2color.color.recompose import chroma_maps, recompose
 from pix2color.errors import ImageError, UsageError
-from pix2color.files import SHIPPED_MODEL
+from pix2color.files import coloring_model
 from pix2color.imaging.grayscale import GrayPhoto, Source, as_gray_photo, read_gray_photo
 from pix2color.imaging.io import output_path, read_file
 from pix2color.inference.adjust import adjust, with_statistics
 from pix2color.inference.colored_photo import ColoredPhoto
 from pix2color.inference.hints import Hint
-from pix2color.inference.network import (
-    Network,
-    load_network,
-    network_inputs,
-    predict_colors,
-    use_one_thread,
-)
-from pix2color.inference.network_input import ReducedPhoto, reduce_photo, stack
+from pix2color.inference.network import Network, load_network, network_inputs, predict_colors
+from pix2color.inference.network_input import ReducedPhoto, reduce_photo
 from pix2color.inference.options import ColorizeOptions
 from pix2color.inference.pipeline import Pipeline
-from pix2color.models.model_file import ModelInfo
-from pix2color.models.render import render
+from pix2color.models.header import ModelInfo
 from pix2color.processes import cores
 
 BATCH = 8
@@ -51,33 +40,30 @@ class Colorizer:
     and ``finish``; all else here is a way to call these three.
 
     Args:
-        network: predicts ab (N, 2, H, W) from L (N, 1, H, W), both float32 on the CPU.
+        network: predicts ab (N, 2, H, W) from L (N, 1, H, W), both float32.
         info: header of its model file.
-        device: where it runs.
     """
 
-    def __init__(self, network: Network, info: ModelInfo, *, device: str = "cpu") -> None:
-        self.network, self.info, self.device = network, info, torch.device(device)
+    def __init__(self, network: Network, info: ModelInfo) -> None:
+        self.network, self.info = network, info
 
     @classmethod
-    def load(
-        cls, model: Path | str | None = None, device: str = "auto", *, backend: str = "torch"
-    ) -> Colorizer:
-        """Load a colourizer from a run folder or a model file.
+    def load(cls, model: Path | str = "default", device: str = "auto") -> Colorizer:
+        """Load a colourizer from a model file or a run folder.
 
         Args:
-            model: the run or file; by default the model that ships with the package.
-            device: ``auto`` (the best at hand), ``cpu``, ``cuda``, ``cuda:1``, ``mps``, …
-            backend: ``torch``, or ``onnx`` for a file that ``pix2color export`` has written.
+            model: an ONNX file, which onnxruntime runs; a run folder or a ``.safetensors`` file,
+                which torch runs; or the name of a model that ships with the package.
+            device: ``auto`` (the best at hand), ``cpu``, or another that ``pix2color doctor``
+                lists.
 
         Raises:
             MissingPathError: nothing is there.
             ModelError: it is no model of ours, or damaged.
-            UsageError: the device is not there, or the backend unknown.
-            MissingExtraError: onnxruntime is not installed.
+            UsageError: the device is not there.
+            MissingExtraError: torch is needed and not installed.
         """
-        network, info, device = load_network(Path(model or SHIPPED_MODEL), device, backend)
-        return cls(network, info, device=device)
+        return cls(*load_network(coloring_model(model), device))
 
     def render_size(self, options: ColorizeOptions = _DEFAULTS) -> int:
         """Return the short side, in pixels, of what the network looks at."""
@@ -125,9 +111,10 @@ class Colorizer:
         def load(item: tuple[int, Source]) -> ReducedPhoto:
             return self._reduce(as_gray_photo(item[1]), options)
 
-        def finish(_: tuple[int, Source], prepared: ReducedPhoto, maps: Tensor) -> Image.Image:
-            return self.finish(prepared, maps).to_picture()
+        def finish(_: tuple[int, Source], prepared: ReducedPhoto, ab: np.ndarray) -> Image.Image:
+            return self.finish(prepared, ab, options).to_picture()
 
+        options = with_statistics(options)
         early: dict[int, Image.Image] = {}
         due = 0
         for (index, _), result in self.pipeline(load, finish, options).run(enumerate(sources)):
@@ -207,27 +194,23 @@ class Colorizer:
             )
         return self._reduce(photo, options, hints)
 
-    @torch.inference_mode()
     def predict(
         self, batch: list[ReducedPhoto], options: ColorizeOptions = _DEFAULTS
-    ) -> list[Tensor]:
-        """Predict the chroma maps, uint8 (2, 4, h, w), of each of several photos of one ``group``.
+    ) -> list[np.ndarray]:
+        """Predict the ab, float32 (2, h, w), of each of several photos of one ``group``.
+
+        It is half as large as what the network looks at, and as it says, without adjustments.
 
         Raises:
             ModelError: they are too large for the memory, or the network gave no numbers.
         """
-        gray = stack(batch)
-        count, height, width = gray.shape
         ab = predict_colors(self.network, *network_inputs(batch), tta=options.tta)
-        # Half of what the network saw is as fine as its colours are.
-        gray = gray.reshape(count, height // 2, 2, width // 2, 2).mean((2, 4)).astype(np.uint8)
-        ab = F.avg_pool2d(ab, 2)
+        halved = _halved(ab)
         sides = [prepared.network_input.shape for prepared in batch]
-        halves = [((h + 1) // 2, (w + 1) // 2) for h, w in sides]
-        for i, (h, w) in enumerate(halves):
-            ab[i : i + 1, :, :h, :w] = adjust(ab[i : i + 1, :, :h, :w], options)
-        maps = chroma_maps(gray, ab)
-        return [maps[i, :, :, :h, :w] for i, (h, w) in enumerate(halves)]
+        return [
+            halved[i, :, : (height + 1) // 2, : (width + 1) // 2]
+            for i, (height, width) in enumerate(sides)
+        ]
 
     def doubt(self, source: Source, *, hints: Sequence[Hint] = ()) -> np.ndarray:
         """Return how far the model expects its colours to be from the truth, at each pixel.
@@ -244,7 +227,6 @@ class Colorizer:
         """
         return self.predict_doubt(self._reduce(as_gray_photo(source), _DEFAULTS, hints))
 
-    @torch.inference_mode()
     def predict_doubt(self, prepared: ReducedPhoto) -> np.ndarray:
         """Return the doubt about one photo that was read; see ``doubt``."""
         if not self.info.gives_doubt:
@@ -254,14 +236,22 @@ class Colorizer:
             )
         doubt = self.network.doubt(*network_inputs([prepared]))[0, 0] * AB_SCALE  # type: ignore[attr-defined]
         height, width = prepared.network_input.shape
-        picture = Image.fromarray(doubt[:height, :width].numpy())
+        picture = Image.fromarray(doubt[:height, :width])
         height, width = prepared.photo.gray.shape
         return np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR))
 
-    @torch.inference_mode()
-    def finish(self, prepared: ReducedPhoto, maps: Tensor) -> ColoredPhoto:
-        """Join a photo at full size to the chroma maps that were predicted for it."""
+    def finish(
+        self, prepared: ReducedPhoto, ab: np.ndarray, options: ColorizeOptions = _DEFAULTS
+    ) -> ColoredPhoto:
+        """Adjust the ab that was predicted for a photo, and join it to the photo at full size."""
+        height, width = prepared.network_input.shape
+        even = np.pad(prepared.network_input, ((0, height % 2), (0, width % 2)), mode="edge")
+        maps = chroma_maps(_halved(even).astype(np.uint8), adjust(ab, options))
         return ColoredPhoto(prepared.photo, recompose(prepared.photo.gray, maps))
+
+    def use_one_thread(self) -> None:
+        """Prepare a thread that colours photos beside others, each by itself."""
+        getattr(self.network, "use_one_thread", lambda: None)()
 
     def pipeline(
         self,
@@ -274,11 +264,10 @@ class Colorizer:
 
         Args:
             load: makes a ``ReducedPhoto`` of an item.
-            finish: makes the result of the item, its ``ReducedPhoto`` and its chroma maps.
+            finish: makes the result of the item, its ``ReducedPhoto`` and its ab.
             options: for ``predict``.
             workers: threads; by default one for each core.
         """
-        options = with_statistics(options)
         return Pipeline(
             load,
             lambda batch: self.predict(batch, options),
@@ -286,17 +275,8 @@ class Colorizer:
             workers=workers or cores(),
             batch=BATCH,
             max_weight=_MAX_PIXELS_HELD,
-            initializer=use_one_thread,
+            initializer=self.use_one_thread,
         )
-
-    @torch.inference_mode()
-    def predict_ab(self, L: Tensor, *hints: Tensor) -> Tensor:
-        """Predict ab (N, 2, H, W), float32, of ``L`` (N, 1, H, W) in [-1, 1] at its own size.
-
-        A model that takes hints can be given them besides, (N, 3, H, W).
-        """
-        predict = functools.partial(predict_colors, self.network)
-        return render(predict, L, self.info.render_size, *hints)
 
     def _reduce(
         self, photo: GrayPhoto, options: ColorizeOptions, hints: Sequence[Hint] = ()
@@ -306,4 +286,10 @@ class Colorizer:
         return reduce_photo(photo, self.render_size(options), hints)
 
     def _color(self, prepared: ReducedPhoto, options: ColorizeOptions) -> ColoredPhoto:
-        return self.finish(prepared, self.predict([prepared], options)[0])
+        return self.finish(prepared, self.predict([prepared], options)[0], options)
+
+
+def _halved(values: np.ndarray) -> np.ndarray:
+    """Return the means of 2 x 2 in (…, H, W), both even: as fine as the network's colours are."""
+    *others, height, width = values.shape
+    return values.reshape(*others, height // 2, 2, width // 2, 2).mean((-3, -1))

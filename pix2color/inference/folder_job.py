@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from torch import Tensor
 
 from pix2color.errors import DataError, ImageError, Pix2colorError, StorageError, UsageError
 from pix2color.files import hash_bytes, remove_stale, write_bytes
@@ -194,8 +193,8 @@ class FolderJob:
             photo.original = data
         return prepared
 
-    def _finish(self, photo: PlannedPhoto, prepared: ReducedPhoto, maps: Tensor) -> PhotoResult:
-        colored = self.colorizer.finish(prepared, maps)
+    def _finish(self, photo: PlannedPhoto, prepared: ReducedPhoto, ab: np.ndarray) -> PhotoResult:
+        colored = self.colorizer.finish(prepared, ab, self.options)
         data = colored.encode(photo.output, self.options)
         if self.job.compare:
             path = comparison_path(photo.output)

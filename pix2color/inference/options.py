@@ -29,8 +29,6 @@ QUALITIES = (1, 100)
 DEFAULT_QUALITY = 92
 FORMATS = ("jpg", "png", "tif", "webp", "avif")
 """Formats that colour pictures can be asked for in, by their file name endings."""
-BACKENDS = ("torch", "onnx")
-"""Libraries that can run a network."""
 
 
 @dataclass(frozen=True)

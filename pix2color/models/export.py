@@ -1,57 +1,73 @@
-"""Export and description of model files."""
+"""Export of models: as files, and as folders to share."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from pix2color.errors import MissingPathError, UsageError
+from pix2color.files import write_bytes
 from pix2color.models.base import Generator
-from pix2color.models.model_file import ModelInfo, load_model, locate_model, save_model
+from pix2color.models.header import GRAPH_IN_FOLDER, ModelInfo
+from pix2color.models.model_file import NAME_IN_RUN, load_model, save_model
+from pix2color.models.onnx_graph import save_onnx
 
 _ONNX = ".onnx"
 _SAFETENSORS = ".safetensors"
 _PLACES = ("train", "val", "runs_dir", "init", "teacher", "encoder_weights", "feature_weights")
 
 
-def export_onnx(model: Path, out: Path) -> None:
+def export_onnx(model: Path, out: Path, card: Path | None = None) -> None:
     """Write a model as ONNX, for any number of pictures of any height and width.
-
-    Raises:
-        UsageError: ``out`` is no name for it.
-        MissingPathError, ModelError: the model cannot be used.
-        MissingExtraError: onnx is not installed.
-    """
-    from pix2color.models.onnx_graph import save_onnx
-
-    _check_name(out, _ONNX)
-    save_onnx(out, *_to_pass_on(model))
-
-
-def export_safetensors(model: Path, out: Path, card: Path | None = None) -> None:
-    """Write a model file in half precision, which loads and colours like any other.
 
     ``card`` is a text file for its header; without one the model keeps its own.
 
     Raises:
         UsageError: ``out`` is no name for it.
         MissingPathError, ModelError: the model or the card cannot be used.
+        MissingExtraError: onnx is not installed.
+    """
+    _check_name(out, _ONNX)
+    save_onnx(out, *_to_pass_on(model, card))
+
+
+def export_safetensors(model: Path, out: Path, card: Path | None = None) -> None:
+    """Write a model file in half precision, which loads and colours like any other.
+
+    Arguments and errors are those of ``export_onnx``.
     """
     _check_name(out, _SAFETENSORS)
-    generator, info = _to_pass_on(model)
+    generator, info = _to_pass_on(model, card)
+    save_model(out, generator.half(), info)
+
+
+def export_folder(model: Path, out: Path, card: Path | None = None) -> None:
+    """Write a folder for ``Colorizer.from_pretrained``, which can be put on a hub as it is.
+
+    It has the model for colouring (ONNX) and for training on (safetensors), its header as
+    ``config.json``, and its card as ``README.md``. Arguments and errors are those of
+    ``export_onnx``.
+    """
+    if out.exists():
+        raise UsageError(f"{out}: exists; name a new folder")
+    generator, info = _to_pass_on(model, card)
+    write_bytes(out / "config.json", json.dumps(asdict(info), indent=2).encode())
+    write_bytes(out / "README.md", info.card.encode())
+    save_onnx(out / GRAPH_IN_FOLDER, generator, info)
+    save_model(out / NAME_IN_RUN, generator.half(), info)
+
+
+def _to_pass_on(model: Path, card: Path | None) -> tuple[Generator, ModelInfo]:
+    """Load a model, and keep of its recipe's files and folders the names, not the places."""
+    generator, info = load_model(model)
+    info.recipe = _names_for_places(info.recipe)
     if card is not None:
         try:
             info.card = card.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise MissingPathError(f"{card}: cannot be read as text ({error})") from error
-    save_model(out, generator.half(), info)
-
-
-def _to_pass_on(model: Path) -> tuple[Generator, ModelInfo]:
-    """Load a model, and keep of its recipe's files and folders the names, not the places."""
-    generator, info = load_model(model)
-    info.recipe = _names_for_places(info.recipe)
     return generator, info
 
 
@@ -71,44 +87,3 @@ def _check_name(out: Path, suffix: str) -> None:
         raise UsageError(f"{out}: let the name end in {suffix}")
     if not out.absolute().parent.is_dir():
         raise UsageError(f"{out.parent}: no such folder")
-
-
-def describe(path: Path) -> dict[str, Any]:
-    """Return what a model file says of itself, once it was found whole.
-
-    Raises:
-        MissingPathError, ModelError: it cannot be used.
-    """
-    if path.suffix.lower() == _ONNX:
-        from pix2color.models.onnx_graph import read_onnx
-
-        data, info = read_onnx(path)
-        return _about(path, info) | {"format": "onnx", "bytes": len(data)}
-    generator, info = load_model(path)
-    file = locate_model(path)
-    return _about(file, info) | {
-        "format": "safetensors",
-        "bytes": file.stat().st_size,
-        "parameters": sum(p.numel() for p in generator.parameters()),
-    }
-
-
-def _about(path: Path, info: ModelInfo) -> dict[str, Any]:
-    return {"file": str(path), **asdict(info)}
-
-
-def as_text(about: dict[str, Any]) -> str:
-    """Return a description for people to read; the recipe is left to JSON."""
-    lines = {
-        "file": f"{about['file']} ({about['bytes'] / 1e6:.1f} MB, {about['format']})",
-        "architecture": about["architecture"],
-        "parameters": f"{about['parameters'] / 1e6:.1f} million" if "parameters" in about else "",
-        "render size": f"{about['render_size']} pixels, short side",
-        "trained by": f"{about['recipe'].get('task', '')}, {about['step']} steps",
-        "trained on": ", ".join(f"{k} {v}" for k, v in about["data"].items()),
-        "validation": ", ".join(f"{k} {v:.3g}" for k, v in about["scores"].items()),
-        "version": f"pix2color {about['version']}",
-        "sha256": about["sha256"],
-    }
-    table = "\n".join(f"{name + ':':14}{text}" for name, text in lines.items() if text)
-    return f"{table}\n\n{about['card']}".rstrip()

@@ -7,57 +7,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from pix2color import __version__
 from pix2color.errors import ConfigError, MissingPathError, ModelError, StorageError
 from pix2color.files import hash_file, replacing
 from pix2color.models.base import Generator
+from pix2color.models.header import KEY, ModelInfo
 from pix2color.models.registry import build_generator
 
-KEY = "pix2color"
-"""Of the header, in the metadata of a file."""
 NAME_IN_RUN = "model.safetensors"
-
-
-@dataclass
-class ModelInfo:
-    """The header of a model file.
-
-    Attributes:
-        architecture: key of ``GENERATORS``.
-        options: keywords of its builder.
-        recipe: of the run that made it.
-        data: what it was trained on.
-        render_size: short side, in pixels, at which it predicts best.
-        takes_hints: whether its network can be given hints.
-        gives_doubt: whether its network predicts its own error, too.
-        step: of that run.
-        scores: on that run's validation photos.
-        version: of pix2color.
-        sha256: of the tensors, in the order of their names.
-        card: what people should know of it: intended use, faults, licence (text).
-    """
-
-    architecture: str
-    options: dict[str, Any] = field(default_factory=dict)
-    recipe: dict[str, Any] = field(default_factory=dict)
-    data: dict[str, Any] = field(default_factory=dict)
-    render_size: int = 256
-    takes_hints: bool = False
-    gives_doubt: bool = False
-    step: int = 0
-    scores: dict[str, float] = field(default_factory=dict)
-    version: str = __version__
-    sha256: str = ""
-    card: str = ""
 
 
 def save_model(path: Path, generator: Generator, info: ModelInfo) -> None:

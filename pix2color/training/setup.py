@@ -18,7 +18,7 @@ from pix2color.data.batches import (
     endless_batches,
     evaluation_batches,
 )
-from pix2color.data.sources import Photo, collect, limited, split
+from pix2color.data.sources import Photo, collect, limited, repeated, split
 from pix2color.errors import DataError
 from pix2color.progress import say
 from pix2color.training.engine import Budget
@@ -29,7 +29,7 @@ def select_photos(recipe: Recipe) -> tuple[list[Photo], list[Photo]]:
     photos = collect(recipe.data.train)
     if recipe.validation.on_training_photos:
         train = limited(photos, recipe.data.limit)
-        return train, train
+        return repeated(train, recipe.data.repeat), train
     if recipe.data.val:
         val = collect(recipe.data.val)
         kept_out = {photo.path for photo in val}
@@ -41,7 +41,7 @@ def select_photos(recipe: Recipe) -> tuple[list[Photo], list[Photo]]:
             f"{recipe.data.train[0]}: no photo is left for training; "
             "give more photos, or a smaller --val-fraction"
         )
-    return limited(train, recipe.data.limit), val
+    return repeated(limited(train, recipe.data.limit), recipe.data.repeat), val
 
 
 def training_batches(

@@ -9,7 +9,6 @@ from itertools import islice
 from typing import Any, BinaryIO
 
 from pix2color.inference.colorizer import Colorizer
-from pix2color.inference.network import use_one_thread
 from pix2color.inference.options import ColorizeOptions
 from pix2color.processes import cores
 from pix2color.web.coloring import color_picture
@@ -32,7 +31,7 @@ class ColoringQueue:
     def __init__(self, colorizer: Colorizer, sessions: Sessions) -> None:
         self.colorizer, self.sessions = colorizer, sessions
         self._waiting = 0
-        self._hands = ThreadPoolExecutor(cores(), initializer=use_one_thread)
+        self._hands = ThreadPoolExecutor(cores(), initializer=colorizer.use_one_thread)
 
     async def refresh(
         self, page: str, handles: list[str], *, like: str | None, **options: Any

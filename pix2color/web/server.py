@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from pix2color.errors import MissingExtraError, UsageError
+from pix2color.errors import UsageError
 from pix2color.imaging.io import reading_limits
 from pix2color.inference.colorizer import Colorizer
 from pix2color.web.coloring_queue import ColoringQueue
@@ -43,20 +43,12 @@ class Limits:
 def application(
     queue: ColoringQueue, limits: Limits, credentials: tuple[str, str] | None
 ) -> Callable:
-    """Return the whole server as an ASGI application.
-
-    Raises:
-        MissingExtraError: gradio is not installed.
-    """
+    """Return the whole server as an ASGI application."""
     # Gradio reads these as it is imported.
     os.environ["GRADIO_TEMP_DIR"] = str(queue.sessions.root)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    try:
-        from pix2color.web.gradio_page import mount_page
-    except ImportError as error:
-        raise MissingExtraError(
-            "the web page needs gradio: pip install 'pix2color[web]'"
-        ) from error
+    from pix2color.web.gradio_page import mount_page
+
     return Guard(
         mount_page(queue),
         credentials=credentials,

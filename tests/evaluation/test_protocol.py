@@ -16,7 +16,8 @@ from pix2color.evaluation.patch_critic import verdicts
 from pix2color.evaluation.protocol import GRAY, MODEL, evaluate
 from pix2color.inference.colorizer import Colorizer
 from pix2color.models.base import Generator
-from pix2color.models.model_file import ModelInfo
+from pix2color.models.header import ModelInfo
+from pix2color.models.torch_network import TorchNetwork
 
 
 class Gray(Generator):
@@ -27,7 +28,7 @@ class Gray(Generator):
 
 
 def colorizer(network) -> Colorizer:
-    return Colorizer(network, ModelInfo("test"))
+    return Colorizer(TorchNetwork(network), ModelInfo("test"))
 
 
 @pytest.fixture(scope="module")

@@ -215,7 +215,7 @@ class TestDamage:
 
 
 def _planes():
-    maps = chroma_maps(np.full((1, 8, 8), 128, np.uint8), torch.full((1, 2, 8, 8), 0.15))[0]
+    maps = chroma_maps(np.full((8, 8), 128, np.uint8), np.full((2, 8, 8), 0.15, np.float32))
     return recompose(GRAY, maps)
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from pix2color import Colorizer
 from pix2color.color.lab import rgb_to_lab
-from pix2color.files import SHIPPED_MODEL
+from pix2color.files import coloring_model, starting_model
 from pix2color.metrics import ciede2000, colorfulness
 
 
@@ -31,7 +31,8 @@ def gray(pixels: np.ndarray) -> Image.Image:
 
 
 def test_it_is_small_and_says_what_it_is(default):
-    assert SHIPPED_MODEL.stat().st_size <= 20e6
+    for model in (coloring_model("default"), starting_model("default")):
+        assert model.stat().st_size <= 20e6
     assert default.info.architecture == "unet-timm"
     assert default.info.takes_hints
     assert default.info.gives_doubt

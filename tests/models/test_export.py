@@ -40,14 +40,14 @@ def test_onnxruntime_computes_what_torch_does(exported, pretrained, size):
     session = onnxruntime.InferenceSession(exported)
     (ab,) = session.run(None, {"L": L.numpy()})
     assert ab.shape == (count, 2, height, width)
-    np.testing.assert_allclose(ab, truth, atol=1e-4)
+    np.testing.assert_allclose(ab, truth, atol=2e-3 * np.abs(truth).max())
     assert np.abs(truth).max() > 1e-3
 
 
 def test_colorize_with_onnxruntime(exported, pretrained, write_photo, tmp_path):
     path = write_photo("camera.png", Image.fromarray(data.camera()))
     out = tmp_path / "out"
-    result = pix2color("colorize", path, "--backend", "onnx", "--model", exported, "--out", out)
+    result = pix2color("colorize", path, "--model", exported, "--out", out)
     assert result.returncode == 0, result.stderr
     ours = np.asarray(Colorizer.load(pretrained).colorize(path)).astype(int)
     assert np.abs(np.asarray(Image.open(out / "camera.png")) - ours).mean() < 1
@@ -69,7 +69,7 @@ def test_damaged_and_foreign_files_are_refused(exported, pretrained, tmp_path):
     ):
         path.write_bytes(content)
         with pytest.raises(ModelError, match=told):
-            Colorizer.load(path, backend="onnx")
+            Colorizer.load(path)
 
 
 def test_info_tells_where_a_model_comes_from(exported, pretrained):

@@ -6,7 +6,8 @@ import torch
 from safetensors.torch import save_file
 
 from pix2color.errors import MissingPathError, ModelError
-from pix2color.models.model_file import ModelInfo, load_model, save_model
+from pix2color.models.header import ModelInfo
+from pix2color.models.model_file import load_model, save_model
 from pix2color.models.registry import build_generator
 
 

@@ -12,7 +12,8 @@ from pix2color.errors import ConfigError, MissingPathError, ModelError
 from pix2color.models.encoders import resnet18_gray
 from pix2color.models.generators.slim_unet import icnr_
 from pix2color.models.generators.unet import AttentionGate
-from pix2color.models.model_file import ModelInfo, load_model, save_model
+from pix2color.models.header import ModelInfo
+from pix2color.models.model_file import load_model, save_model
 from pix2color.models.registry import GENERATORS, build_discriminator, build_generator
 
 # isort: split

@@ -12,7 +12,8 @@ from skimage import data
 
 from pix2color import Colorizer
 from pix2color.errors import UsageError
-from pix2color.models.model_file import ModelInfo, load_model, save_model
+from pix2color.models.header import ModelInfo
+from pix2color.models.model_file import load_model, save_model
 from pix2color.models.registry import build_generator
 
 OPTIONS = {"widths": [8, 8, 8, 8]}

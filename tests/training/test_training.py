@@ -16,7 +16,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from pix2color.color.lab import rgb_to_l_ab
 from pix2color.config.load import load_recipe
-from pix2color.files import SHIPPED_MODEL
+from pix2color.files import starting_model
 from pix2color.models.model_file import load_model
 from pix2color.models.render import render
 from pix2color.models.timm_encoders import timm
@@ -304,8 +304,8 @@ def test_default_is_the_shipped_model_and_another_of_that_name_has_a_dot(photos,
     result = pix2color(*words, "--init", "default", "--name", "shipped", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     found = load_model(tmp_path / "runs" / "shipped")[1].architecture
-    assert found == load_model(SHIPPED_MODEL)[1].architecture
-    assert load_recipe("pretrain", None, ["init=default"]).init == SHIPPED_MODEL
+    assert found == load_model(starting_model("default"))[1].architecture
+    assert load_recipe("pretrain", None, ["init=default"]).init == starting_model("default")
     assert load_recipe("pretrain", None, ["init=./default"]).init == Path("default")
     one_line(pix2color(*words, "--init", "./default", cwd=tmp_path), 2)
 

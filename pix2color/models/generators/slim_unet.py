@@ -84,8 +84,12 @@ class SlimUNet(Generator):
 
     def forward(self, L: Tensor, hints: Tensor | None = None) -> Tensor:
         """Predict, from ``L`` (N, 1, H, W) in [-1, 1] and hints (N, 3, H, W), ab (N, 2, H, W)."""
-        ab = self.head(self.decode(L, hints))
-        return F.interpolate(ab, L.shape[2:], mode="bilinear", align_corners=False)
+        return _enlarged(self.head(self.decode(L, hints)), L)
+
+    def predict_with_doubt(self, L: Tensor, hints: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Predict ab, and how far it is from the truth; see ``forward`` and ``predict_doubt``."""
+        features = self.decode(L, hints)
+        return _enlarged(self.head(features), L), _enlarged(self.doubt_head(features), L)
 
     def predict_doubt(self, L: Tensor, hints: Tensor | None = None) -> Tensor:
         """Predict how far the ab is from the truth, (N, 1, H, W) >= 0, in the units of ab.
@@ -94,8 +98,7 @@ class SlimUNet(Generator):
         """
         with torch.no_grad():
             features = self.decode(L, hints)
-        doubt = self.doubt_head(features)
-        return F.interpolate(doubt, L.shape[2:], mode="bilinear", align_corners=False)
+        return _enlarged(self.doubt_head(features), L)
 
     def decode(self, L: Tensor, hints: Tensor | None) -> Tensor:
         """Return the decoder's last features, (N, ``width``, H / 2, W / 2)."""
@@ -149,6 +152,11 @@ class UpBlock(nn.Module):
         convolution, norm, relu = self.mix
         x = convolution(joined)
         return relu(norm(x if added is None else x + added))
+
+
+def _enlarged(half: Tensor, L: Tensor) -> Tensor:
+    """Return a prediction at the size of ``L``."""
+    return F.interpolate(half, L.shape[2:], mode="bilinear", align_corners=False)
 
 
 def icnr_(weight: Tensor, scale: int = 2) -> None:

@@ -1,0 +1,139 @@
+"""ONNX files of ours: read, checked, and run by onnxruntime."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from pix2color.errors import MissingPathError, ModelError, UsageError
+from pix2color.models.header import KEY, ModelInfo
+from pix2color.progress import say
+
+DIGEST = f"{KEY}-sha256"
+"""Metadata with the hash of the whole file, in which the hash itself is 64 zeros."""
+NO_DIGEST = "0" * 64
+PROVIDERS = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+    "directml": "DmlExecutionProvider",
+    "openvino": "OpenVINOExecutionProvider",
+}
+"""Devices that onnxruntime may be built for, and its names of what runs there."""
+
+
+def devices() -> list[str]:
+    """Return the devices that the installed onnxruntime was built for, the CPU first."""
+    found = onnxruntime.get_available_providers()
+    return [device for device, provider in PROVIDERS.items() if provider in found]
+
+
+def choose_provider(device: str) -> str:
+    """Return onnxruntime's provider for a device; ``auto`` takes CUDA if it has it, or the CPU.
+
+    Raises:
+        UsageError: the device is unknown, or the installed onnxruntime was not built for it.
+    """
+    if device == "auto":
+        device = "cuda" if "cuda" in devices() else "cpu"
+    if device not in devices():
+        raise UsageError(
+            f"device {device}: this onnxruntime runs on {', '.join(devices())} (or auto); install "
+            "one that is built for it, or name a run folder, which torch runs"
+        )
+    return PROVIDERS[device]
+
+
+class OnnxNetwork:
+    """A network in an ONNX file, with the header ``info``; safe to use from several threads.
+
+    Args:
+        path: of a file that ``pix2color export`` has written.
+        device: ``auto`` or a key of ``PROVIDERS``. If it fails, the CPU takes its place.
+
+    Raises:
+        MissingPathError: nothing is there.
+        ModelError: it is not a file of ours, or damaged.
+        UsageError: the device is not there.
+    """
+
+    def __init__(self, path: Path, device: str = "auto") -> None:
+        if not path.is_file():
+            raise MissingPathError(f"{path}: no such file; `pix2color export` writes one")
+        self._path, self._data = path, path.read_bytes()
+        self._session = self._start(choose_provider(device))
+        self.info = self._checked_header()
+        self._inputs = [given.name for given in self._session.get_inputs()]
+
+    def __call__(self, L: np.ndarray, *hints: np.ndarray) -> np.ndarray:
+        """Return the ab (N, 2, H, W) of L (N, 1, H, W), both float32."""
+        return self._run("ab", L, *hints)
+
+    def doubt(self, L: np.ndarray, *hints: np.ndarray) -> np.ndarray:
+        """Return how far the ab is expected to be from the truth, (N, 1, H, W), in its units."""
+        return self._run("doubt", L, *hints)
+
+    @property
+    def size(self) -> int:
+        """The number of bytes of the file."""
+        return len(self._data)
+
+    def _run(self, output: str, L: np.ndarray, *hints: np.ndarray) -> np.ndarray:
+        given = {"L": L}
+        if "hints" in self._inputs:
+            none = (np.zeros((len(L), 3, *L.shape[2:]), np.float32),)
+            given["hints"] = (hints or none)[0]
+        try:
+            return self._session.run([output], given)[0]
+        except Exception as error:  # onnxruntime's classes differ by what is wrong
+            if "allocate" in str(error):
+                raise MemoryError(str(error)) from error
+            if not self._leave_device(error):
+                raise
+        return self._run(output, L, *hints)
+
+    def _start(self, provider: str) -> onnxruntime.InferenceSession:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1  # the photos are what is worked on in parallel
+        options.log_severity_level = 4  # what goes wrong is raised, too
+        try:
+            session = onnxruntime.InferenceSession(self._data, options, providers=[provider])
+        except Exception as error:  # onnxruntime's classes differ by what is wrong
+            if provider != PROVIDERS["cpu"]:
+                return self._start_on_cpu(provider, error)
+            raise ModelError(f"{self._path}: is not an ONNX file, or damaged") from error
+        if session.get_providers()[0] != provider:  # it has given up that device by itself
+            return self._start_on_cpu(provider, "it could not be started")
+        return session
+
+    def _start_on_cpu(self, provider: str, reason: object) -> onnxruntime.InferenceSession:
+        first = str(reason).splitlines()[0]
+        say(f"warning: {provider} failed, going on with the CPU ({first})")
+        return self._start(PROVIDERS["cpu"])
+
+    def _leave_device(self, error: Exception) -> bool:
+        """Go on with the CPU after an error; return False if that is where it happened."""
+        provider = self._session.get_providers()[0]
+        if provider == PROVIDERS["cpu"]:
+            return False
+        self._session = self._start_on_cpu(provider, error)
+        return True
+
+    def _checked_header(self) -> ModelInfo:
+        entries: dict[str, Any] = self._session.get_modelmeta().custom_metadata_map
+        path = self._path
+        if KEY not in entries:
+            raise ModelError(f"{path}: an ONNX file without pix2color's header; export it again")
+        digest = entries.get(DIGEST, "")
+        blank = self._data.replace(digest.encode(), NO_DIGEST.encode()) if digest else b""
+        if hashlib.sha256(blank).hexdigest() != digest:
+            raise ModelError(f"{path}: damaged, or changed since it was written; export it again")
+        try:
+            return ModelInfo(**json.loads(entries[KEY]))
+        except (TypeError, ValueError) as error:
+            raise ModelError(f"{path}: another version wrote it; export it again") from error

@@ -1,0 +1,78 @@
+"""Generators as networks for colouring, run by torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pix2color.errors import UsageError
+from pix2color.models.base import Generator
+from pix2color.models.precision import computes_in_bf16
+from pix2color.processes import local_rank
+
+
+class TorchNetwork:
+    """A generator as a function on arrays, computing in bf16 where the hardware does.
+
+    Args:
+        generator: moved to the device.
+        device: torch's name of it.
+    """
+
+    def __init__(self, generator: Generator, device: str = "cpu") -> None:
+        half = computes_in_bf16(torch.device(device).type)
+        self.dtype, self.device = torch.bfloat16 if half else torch.float32, device
+        self.generator = cast("Any", generator.eval())
+        self.generator.to(device, self.dtype)
+        self.generator.to(memory_format=torch.channels_last)
+
+    def __call__(self, L: np.ndarray, *hints: np.ndarray) -> np.ndarray:
+        """Return the ab (N, 2, H, W) of L (N, 1, H, W), both float32."""
+        return self._run(self.generator, L, *hints)
+
+    def doubt(self, L: np.ndarray, *hints: np.ndarray) -> np.ndarray:
+        """Return how far the ab is expected to be from the truth, (N, 1, H, W), in its units."""
+        return self._run(self.generator.predict_doubt, L, *hints)
+
+    def use_one_thread(self) -> None:
+        """Let the network compute alone in this thread.
+
+        On a CPU, threads that each serve one photo get more done than threads that share one.
+        """
+        torch.set_num_threads(1)
+
+    @torch.inference_mode()
+    def _run(self, predict: Callable[..., Tensor], *given: np.ndarray) -> np.ndarray:
+        layout = torch.channels_last
+        inputs = (
+            torch.from_numpy(x).to(self.device, self.dtype, memory_format=layout) for x in given
+        )
+        try:
+            return predict(*inputs).float().cpu().numpy()
+        except RuntimeError as error:
+            if "out of memory" in str(error) or "allocate memory" in str(error):  # on a CPU
+                raise MemoryError(str(error)) from error
+            raise
+
+
+def choose_device(name: str = "auto") -> str:
+    """Return torch's name of a device that is there; ``auto`` takes the best one.
+
+    Raises:
+        UsageError: the device is not there.
+    """
+    if name == "auto":
+        found = torch.accelerator.current_accelerator(check_available=True)
+        if found is None:
+            return "cpu"
+        # Where torchrun has started several processes, each takes a device of its own.
+        return f"{found.type}:{local_rank() % torch.accelerator.device_count()}"
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise UsageError(f"device {name}: not here ({str(error).splitlines()[0]})") from error
+    return name
