@@ -18,6 +18,7 @@ from pix2color.inference.options import (
     MAX_TEMPERATURE,
     QUALITIES,
     RENDER_SIZES,
+    SUFFIX_BESIDE,
     ColorizeOptions,
 )
 
@@ -31,7 +32,8 @@ _GALLERY = "gallery.html"
 _OPTIONS = [
     MODEL,
     click.option("--out", type=click.Path(path_type=Path), metavar="DIR",
-                 help="Where the colour pictures go; folders are mirrored below it."),
+                 help="Where the colour pictures go; folders are mirrored below it.  [default: "
+                 f"beside the photos, as NAME{SUFFIX_BESIDE}.jpg]"),
     click.option("--in-place", is_flag=True, help="Replace the photos themselves; needs --backup."),
     click.option("--backup", type=click.Path(path_type=Path), metavar="DIR",
                  help="With --in-place: where the originals are copied first."),
@@ -39,7 +41,8 @@ _OPTIONS = [
                  help="Put behind each name: photo.jpg becomes photoTEXT.jpg."),
     click.option("--format", "file_format", metavar="FORMAT",
                  type=click.Choice(FORMATS, case_sensitive=False),
-                 help="jpg, png, tif, webp or avif.  [default: the photo's own]"),
+                 help="jpg, png, tif, webp or avif.  [default: the photo's own; without --out, "
+                 "jpg]"),
     click.option("--quality", type=click.IntRange(*QUALITIES), default=DEFAULT_QUALITY,
                  help="Write JPEG, WebP and AVIF in this quality."),
     click.option("--saturation", type=click.FloatRange(0, MAX_SATURATION), default=1.0,
@@ -83,8 +86,8 @@ _OPTIONS = [
 @click.command(
     cls=Command,
     example="""\
-pix2color colorize old-photos/ --model runs/mine-gan --out colour/
-pix2color colorize grandma.jpg --out . --suffix -colour --saturation 1.2 --compare""",
+pix2color colorize old-photos/ --out colour/ --gallery
+pix2color grandma.jpg --hint '310,220,#7a2e2e'""",
 )
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH…")
 @with_options(*_OPTIONS)
@@ -120,11 +123,11 @@ def colorize(
 
     A picture keeps its size in pixels, its own luminance and its metadata. What is done is not
     done again; photos that have colour are left alone. A job that was stopped goes on where it
-    was. Exit code 3: some failed, 1: all; each is named with its reason.
+    was. Exit code 3: some failed, 1: all; each is named with its reason. Before a path, the word
+    colorize can be left out.
     """
-    _check_outputs(out, backup, in_place, suffix, file_format)
+    _check_outputs(out, backup, in_place, suffix, file_format, gallery)
     folder = backup or out
-    assert folder is not None
     _check_folder(folder, backup, paths, gallery)
     _check_mode(paths, watch, gallery)
     if hints and (len(paths) > 1 or paths[0].is_dir()):
@@ -162,7 +165,8 @@ def colorize(
     with reading_limits(max_pixels=max_pixels, allow_truncated=allow_truncated):
         colorizer = Colorizer.load(model, device)
         job = FolderJob(colorizer, job_options, options, process=rank(), processes=world_size())
-        _run(job, watch=watch, page=folder / _GALLERY if gallery else None, as_json=as_json)
+        page = folder / _GALLERY if folder and gallery else None
+        _run(job, watch=watch, page=page, as_json=as_json)
 
 
 def _run(job: FolderJob, *, watch: bool, page: Path | None, as_json: bool) -> None:
@@ -193,7 +197,12 @@ def _run(job: FolderJob, *, watch: bool, page: Path | None, as_json: bool) -> No
 
 
 def _check_outputs(
-    out: Path | None, backup: Path | None, in_place: bool, suffix: str, file_format: str | None
+    out: Path | None,
+    backup: Path | None,
+    in_place: bool,
+    suffix: str,
+    file_format: str | None,
+    gallery: bool,
 ) -> None:
     """Check that the options say clearly where the colour pictures go."""
     if in_place and backup is None:
@@ -202,16 +211,18 @@ def _check_outputs(
         raise UsageError("--backup: goes with --in-place")
     if in_place and (out or suffix or file_format):
         raise UsageError("--in-place: keeps names and formats; leave --out, --suffix, --format")
-    if out is None and not in_place:
-        raise UsageError("--out: say where the colour pictures go")
+    if gallery and out is None and not in_place:
+        raise UsageError("--gallery: goes with --out, where it is written")
     if "/" in suffix or "\\" in suffix:
         raise UsageError(f"--suffix {suffix}: is part of a file name, without / or \\")
 
 
 def _check_folder(
-    folder: Path, backup: Path | None, paths: tuple[Path, ...], gallery: bool
+    folder: Path | None, backup: Path | None, paths: tuple[Path, ...], gallery: bool
 ) -> None:
     """Check that the folder of the job is safe to write to, before anything is read."""
+    if folder is None:
+        return
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder}: is a file; name a folder")
     for path in paths:

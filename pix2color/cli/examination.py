@@ -24,7 +24,7 @@ from pix2color import __version__
 from pix2color.processes import container_limit, cores
 
 _PACKAGE = "pix2color"
-_TRAINING = "train"  # the extra, if there is one, that has what trainings need
+_TRAINING = "train"  # the extra that has what trainings need
 _FOR_DEVELOPERS = ("dev", "docs")
 _CODECS = {"JPEG": "jpg", "PNG": "zlib", "WebP": "webp", "AVIF": "avif", "TIFF": "libtiff"}
 _ALWAYS = ("JPEG", "PNG")
@@ -38,6 +38,7 @@ class Examination:
 
     Attributes:
         versions: of pix2color, Python and what it needs; None: not installed.
+        devices: that colouring can be told to run on.
         extras: name of an extra → versions of its packages.
         torchvision_ops: whether torchvision's compiled operators load; None: it does not import.
         cpu: ``model``, ``cores`` that this process may use, and whether ``bf16`` is computed.
@@ -45,7 +46,7 @@ class Examination:
         memory: ``total`` and ``available`` bytes, as far as a container lets it.
         codecs: picture format → version, or whether it is there at all.
         disk: ``folder`` of the runs, its ``free`` bytes, and whether it is ``writable``.
-        advice: ``command`` that trains on this machine.
+        advice: ``command`` that trains on this machine; empty where torch is not installed.
         problems: what must be mended, with the cure.
         notes: what may be mended.
     """
@@ -54,6 +55,7 @@ class Examination:
     extras: dict[str, dict[str, str | None]]
     codecs: dict[str, str | bool]
     disk: dict[str, Any]
+    devices: list[str] = field(default_factory=list)
     torchvision_ops: bool | None = None
     cpu: dict[str, Any] = field(default_factory=dict)
     accelerators: list[dict[str, Any]] = field(default_factory=list)
@@ -85,13 +87,17 @@ def examine(runs: Path) -> Examination:
         found.memory = _memory()
     if "pillow" in usable:
         found.codecs = _codecs(found)
+    if "onnxruntime" in usable:
+        from pix2color.models.onnx_file import devices
+
+        found.devices = devices()
     if "torch" in usable:
         _find_accelerators(found)
+        found.advice = advise(found)
     if not found.disk["writable"]:
         found.problems.append(f"{runs}: cannot be written; choose another --runs-dir")
     elif found.disk["free"] < _RUN_BYTES:
         found.problems.append(f"{runs}: less than {_RUN_BYTES / _GB:.0f} GB free; a run needs them")
-    found.advice = advise(found)
     return found
 
 
@@ -247,15 +253,16 @@ def _batch(memory: int | None) -> int:
 def as_text(found: Examination) -> str:
     """Return a table for people to read."""
     versions = found.versions
-    named_above = ("pix2color", "python", "torch")
+    named_above = ("pix2color", "python")
     needed = (f"{n} {v or 'missing'}" for n, v in versions.items() if n not in named_above)
-    ops = {True: "load", False: "do not load (unused here)", None: "–"}[found.torchvision_ops]
+    ops = {True: "load", False: "do not load (unused here)", None: ""}[found.torchvision_ops]
     cpu, memory, disk = found.cpu, found.memory, found.disk
     lines = [
         ("pix2color", f"{versions['pix2color']}, Python {versions['python']} ({sys.platform})"),
-        ("torch", f"{_version('torch') or 'missing'}; torchvision's compiled operators {ops}"),
         ("packages", ", ".join(needed)),
         *((f"[{extra}]", _extra(extra, found)) for extra in found.extras),
+        ("torchvision", ops and f"compiled operators {ops}"),
+        ("colours on", ", ".join(found.devices)),
         ("CPU", f"{cpu['model']}, {cpu['cores']} usable cores, bf16 {_in_hardware(cpu['bf16'])}"),
         *(("accelerator", _accelerator(a)) for a in found.accelerators),
         ("free memory", " of ".join(f"{memory[k] / _GB:.1f} GB" for k in sorted(memory))),
@@ -263,7 +270,7 @@ def as_text(found: Examination) -> str:
         ("disk", f"{disk['free'] / _GB:.1f} GB free for {disk['folder']}"),
         *(("note", note) for note in found.notes),
         *(("PROBLEM", problem) for problem in found.problems),
-        ("train with", found.advice["command"]),
+        ("train with", found.advice.get("command")),
     ]
     return "\n".join(f"{name:<13}{text}" for name, text in lines if text)
 

@@ -28,6 +28,7 @@ def main() -> None:
     cls=Group,
     context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
     example="""\
+pix2color grandma.jpg
 pix2color colorize old-photos/ --out colour/
 pix2color pretrain --data photos/ --name mine --epochs 30
 pix2color train-gan --init runs/mine --data photos/ --name mine-gan --epochs 10

@@ -72,6 +72,15 @@ class Group(Exemplary, click.Group):
         super().__init__(*args, **kwargs)
         self.sections: dict[str, tuple[click.Command, ...]] = {}
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Take a path for what it is: ``pix2color PATH…`` colours photos."""
+        first = args[0]
+        if self.get_command(ctx, first) is None and (Path(first).exists() or Path(first).suffix):
+            args = ["colorize", *args]
+        return super().resolve_command(ctx, args)
+
     def add_section(self, heading: str, *commands: click.Command) -> None:
         """Add commands under a heading."""
         self.sections[heading] = commands

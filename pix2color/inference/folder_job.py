@@ -150,10 +150,11 @@ class FolderJob:
     def summary(self, results: list[PhotoResult]) -> str:
         """Return one line that says how many photos had which result."""
         counts = Counter(result.status for result in results)
+        where = self.job.out or ("in place" if self.job.backup else "beside the photos")
         text = f"{counts[COLORED]} photos coloured, {counts[FAILED]} failed"
         for status, words in _IN_SUMMARY.items():
             text += f", {counts[status]} {words}" if counts[status] else ""
-        return f"{text}: {self.job.out or 'in place'}"
+        return f"{text}: {where}"
 
     def gallery_entries(self, results: list[PhotoResult]) -> Iterator[tuple[str, Path, Path]]:
         """Yield name, photo and colour version of all that is coloured, sorted by photo."""
@@ -168,7 +169,8 @@ class FolderJob:
 
     def _colorize(self, photos: list[PlannedPhoto]) -> Iterator[PhotoResult]:
         for folder in {photo.output.parent for photo in photos} | {self.job.folder}:
-            remove_stale(folder)
+            if folder is not None:
+                remove_stale(folder)
         pipeline = self.colorizer.pipeline(self._load, self._finish, self.options, self.job.workers)
         failed = 0
         with track("colorize", len(photos), "photos") as progress:
@@ -229,7 +231,7 @@ class FolderJob:
         """Return the record of an output that is there; a file of somebody else's is kept."""
         record = self.manifest.written(name, path)
         if record is None and path.exists():
-            reason = f"{path}: is there already, not as this job wrote it; --overwrite replaces it"
+            reason = f"{path}: is there already; --overwrite replaces it"
             raise _NotNeededError(PhotoResult(photo.input, None, KEPT, reason))
         return record
 

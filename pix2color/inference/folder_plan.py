@@ -10,6 +10,7 @@ from pix2color.errors import MissingPathError, UsageError
 from pix2color.imaging.io import find_photos, output_path
 from pix2color.inference.hints import Hint
 from pix2color.inference.manifest import Manifest
+from pix2color.inference.options import SUFFIX_BESIDE
 
 _COMPARISON = ".compare.jpg"
 _DOUBT = ".doubt.png"
@@ -42,10 +43,11 @@ class JobOptions:
 
     Attributes:
         paths: photos, and folders of them.
-        out: where outputs go; folders are mirrored below it.
+        out: where outputs go; folders are mirrored below it. Without it and ``backup`` they lie
+            beside the photos.
         backup: replace the photos themselves, after copying them to this folder.
-        suffix: put behind the names of outputs.
-        ending: of outputs, such as ``.png``; by default the photo's own.
+        suffix: put behind the names of outputs; beside the photos by default ``-colour``.
+        ending: of outputs, such as ``.png``; by default the photo's own, beside it ``.jpg``.
         overwrite: do again what is done, and replace files that this job has not written.
         compare: write before | after beside each output.
         workers: threads; by default one for each core.
@@ -65,11 +67,9 @@ class JobOptions:
     doubt: bool = False
 
     @property
-    def folder(self) -> Path:
-        """The folder of the job, where its manifest is."""
-        folder = self.backup or self.out
-        assert folder is not None
-        return folder
+    def folder(self) -> Path | None:
+        """The folder of the job, where its manifest is; None: outputs lie beside the photos."""
+        return self.backup or self.out
 
 
 def plan(job: JobOptions, manifest: Manifest) -> list[PlannedPhoto]:
@@ -85,7 +85,7 @@ def plan(job: JobOptions, manifest: Manifest) -> list[PlannedPhoto]:
     photos = []
     for path in job.paths:
         if path.is_dir():
-            found = find_photos(path)
+            found = [photo for photo in find_photos(path) if not _lies_beside(job, photo)]
             photos += [_planned(job, photo, photo.relative_to(path)) for photo in found]
         elif path.exists():
             photos.append(_planned(job, path, Path(path.name)))
@@ -120,14 +120,29 @@ def _separate_namesakes(photos: list[PlannedPhoto]) -> None:
 
 
 def _planned(job: JobOptions, photo: Path, name: Path) -> PlannedPhoto:
-    if job.out is None:
+    if job.backup is not None:
         return PlannedPhoto(photo, photo, name)
+    if job.out is None:
+        name = photo.with_name(photo.stem + (job.suffix or SUFFIX_BESIDE) + (job.ending or ".jpg"))
+        return PlannedPhoto(photo, name, name)
     ending = job.ending or output_path(name).suffix
     name = name.with_name(name.stem + job.suffix + ending)
     return PlannedPhoto(photo, job.out / name, name)
 
 
-def _is_output(photo: Path, folder: Path, manifest: Manifest) -> bool:
+def _lies_beside(job: JobOptions, photo: Path) -> bool:
+    """Return whether a file in a folder is what an earlier job has put beside a photo there."""
+    if job.folder is not None:
+        return False
+    for ending in (_COMPARISON, _DOUBT, photo.suffix):
+        if photo.name.endswith((job.suffix or SUFFIX_BESIDE) + ending):
+            return True
+    return False
+
+
+def _is_output(photo: Path, folder: Path | None, manifest: Manifest) -> bool:
+    if folder is None:
+        return False
     try:
         name = photo.resolve().relative_to(folder.resolve())
     except ValueError:
@@ -139,7 +154,7 @@ def _check_collisions(job: JobOptions, photos: list[PlannedPhoto]) -> None:
     inputs = {photo.input.resolve() for photo in photos}
     taken: dict[Path, Path] = {}
     for photo in photos:
-        targets = [photo.output] if job.out else [job.folder / photo.name]
+        targets = [job.backup / photo.name] if job.backup else [photo.output]
         if job.compare:
             targets.append(comparison_path(photo.output))
         for target in targets:

@@ -29,14 +29,16 @@ class Manifest:
     recorded, or not there, or there as it was before.
 
     Args:
-        folder: of the job.
+        folder: of the job; None: remember nothing, every file that is there is somebody else's.
         process: number of this process among those that share the job.
     """
 
-    def __init__(self, folder: Path, process: int = 0) -> None:
-        self._file = folder / FOLDER / f"done-{process}.jsonl"
+    def __init__(self, folder: Path | None, process: int = 0) -> None:
+        self._file = folder and folder / FOLDER / f"done-{process}.jsonl"
         self._lock = threading.Lock()
         self._records: dict[str, set[Record]] = {}
+        if self._file is None:
+            return
         for path in sorted(self._file.parent.glob("done-*.jsonl")):
             for line in path.read_bytes().splitlines():
                 try:
@@ -55,6 +57,8 @@ class Manifest:
 
     def add(self, record: Record) -> None:
         """Remember an output that is about to be written."""
+        if self._file is None:
+            return
         line = json.dumps(asdict(record)).encode()
         with self._lock:
             self._records.setdefault(record.name, set()).add(record)

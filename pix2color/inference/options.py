@@ -29,6 +29,8 @@ QUALITIES = (1, 100)
 DEFAULT_QUALITY = 92
 FORMATS = ("jpg", "png", "tif", "webp", "avif")
 """Formats that colour pictures can be asked for in, by their file name endings."""
+SUFFIX_BESIDE = "-colour"
+"""Put behind the names of outputs that lie beside their photos."""
 
 
 @dataclass(frozen=True)

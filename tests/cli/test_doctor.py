@@ -33,7 +33,8 @@ def test_the_facts_are_this_machines(found):
 
     from pix2color.models.precision import computes_in_bf16
 
-    assert found["versions"]["torch"] == torch.__version__
+    assert found["extras"]["train"]["torch"] == torch.__version__
+    assert found["devices"][0] == "cpu"
     assert found["versions"]["pillow"] == Image.__version__
     assert found["cpu"]["bf16"] == computes_in_bf16("cpu")
     assert 1 <= found["cpu"]["cores"] <= os.cpu_count()

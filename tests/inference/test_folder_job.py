@@ -91,6 +91,29 @@ def test_originals_are_never_overwritten(album, pretrained):
     assert before == {p: p.read_bytes() for p in album.rglob("*") if p.is_file()}
 
 
+def test_a_path_alone_is_coloured_beside_the_photo_and_nothing_is_overwritten(album):
+    before = {p: p.read_bytes() for p in album.rglob("*") if p.is_file()}
+    result = pix2color(album / "deep")
+    assert result.returncode == 0, result.stderr
+    new = ["er/tall-colour.jpg", "er/tall.png", "tiny-colour.jpg", "tiny.png"]
+    assert made(album / "deep") == new
+    assert Image.open(album / "deep" / "er" / "tall-colour.jpg").size == (50, 171)
+    once = (album / "deep" / "tiny-colour.jpg").read_bytes()
+    again = pix2color(album / "deep", album / "deep" / "tiny.png", "--saturation", 2, "--json")
+    assert again.returncode == 0, again.stderr
+    assert [photo["status"] for photo in json.loads(again.stdout)] == ["kept", "kept"]
+    assert made(album / "deep") == new
+    assert (album / "deep" / "tiny-colour.jpg").read_bytes() == once
+    assert before.items() <= {p: p.read_bytes() for p in album.rglob("*") if p.is_file()}.items()
+    assert pix2color(album / "camera.jpg", "--format", "png", "--suffix", "-2").returncode == 0
+    assert np.ptp(np.asarray(Image.open(album / "camera-2.png")).astype(int), axis=2).max() > 5
+
+
+def test_what_is_neither_command_nor_path_is_named(album):
+    assert "none.jpg" in one_line(pix2color(album / "none.jpg"), 2)
+    assert "colorise" in pix2color("colorise", album).stderr
+
+
 def test_two_photos_never_become_one_file(album, pretrained, tmp_path):
     other = tmp_path / "other"
     other.mkdir()
@@ -267,7 +290,7 @@ class TestWhatIsThere:
         for told, *words in (
             ("--backup", *here, "--in-place"),
             ("--in-place", *here, *out, "--backup", tmp_path / "b"),
-            ("--out", *here),
+            ("--gallery", *here, "--gallery"),
             ("--suffix", *here, *out, "--suffix", "a/b"),
             ("among the photos", *here, "--in-place", "--backup", album / "originals"),
             ("is a file", *here, "--out", tmp_path / "file"),

@@ -90,6 +90,7 @@ def test_so_do_demo_info_and_doctor(light, tmp_path):
     assert about["format"] == "onnx"
     doctor = json.loads(light("-m", "pix2color", "doctor", "--json").stdout)
     assert doctor["problems"] == []
+    assert doctor["devices"] == ["cpu"]
 
 
 def test_python_colours(light, photo):
