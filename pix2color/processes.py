@@ -25,6 +25,26 @@ def world_size() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
+def share(text: str | None = None) -> tuple[int, int]:
+    """Return this process's number, from 0, among those that share a job's photos, and how many.
+
+    Args:
+        text: ``I/N``, counted from 1, as a person says it; without it the variables of torchrun
+            (RANK, WORLD_SIZE) or of Slurm's srun (SLURM_PROCID, SLURM_NTASKS) tell.
+
+    Raises:
+        UsageError: the text says nothing of the kind.
+    """
+    if text is not None:
+        number, _, count = text.partition("/")
+        if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+            raise UsageError(f"--shard {text}: write it as I/N, such as 1/4 for the first of four")
+        return int(number) - 1, int(count)
+    if "WORLD_SIZE" in os.environ:
+        return rank(), world_size()
+    return int(os.environ.get("SLURM_PROCID", "0")), int(os.environ.get("SLURM_NTASKS", "1"))
+
+
 def is_main() -> bool:
     """Return whether this process is the one that speaks for all."""
     return rank() == 0

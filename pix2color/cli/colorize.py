@@ -21,12 +21,14 @@ from pix2color.inference.options import (
     SUFFIX_BESIDE,
     ColorizeOptions,
 )
+from pix2color.processes import share
 
 # Nothing heavy is imported up here: `--help` must answer at once.
 if TYPE_CHECKING:
     from pix2color.inference.folder_job import FolderJob, PhotoResult
 
 _EXIT_INTERRUPTED = 130
+_SHALLOW = ("jpg", "webp", "avif")
 _GALLERY = "gallery.html"
 
 _OPTIONS = [
@@ -45,6 +47,8 @@ _OPTIONS = [
                  "jpg]"),
     click.option("--quality", type=click.IntRange(*QUALITIES), default=DEFAULT_QUALITY,
                  help="Write JPEG, WebP and AVIF in this quality."),
+    click.option("--depth", type=click.Choice(["8", "16"]), default="8",
+                 help="Bits of a channel: 16 keep all of a deep scan, in PNG and TIFF."),
     click.option("--saturation", type=click.FloatRange(0, MAX_SATURATION), default=1.0,
                  help="Multiply the colourfulness by this factor."),
     click.option("--temperature", default=0.0,
@@ -74,6 +78,9 @@ _OPTIONS = [
                  help="Colour files that end too early as far as they go."),
     click.option("--max-pixels", type=click.IntRange(1), default=200_000_000, metavar="N",
                  help="Refuse larger pictures: a small file can unpack to fill the memory."),
+    click.option("--shard", metavar="I/N",
+                 help="Colour the I-th of N parts of the photos, such as 1/4; others do the rest.  "
+                 "[default: as RANK and WORLD_SIZE, or SLURM_PROCID and SLURM_NTASKS say]"),
     click.option("--watch", is_flag=True, help="Go on with what is new, until Ctrl-C."),
     click.option("--workers", type=click.IntRange(1, 256), metavar="N",
                  help="Work in so many threads.  [default: one for each core]"),
@@ -100,6 +107,7 @@ def colorize(
     suffix: str,
     file_format: str | None,
     quality: int,
+    depth: str,
     saturation: float,
     temperature: float,
     like: Path | None,
@@ -114,6 +122,7 @@ def colorize(
     strip_metadata: bool,
     allow_truncated: bool,
     max_pixels: int,
+    shard: str | None,
     watch: bool,
     workers: int | None,
     device: str,
@@ -129,7 +138,13 @@ def colorize(
     _check_outputs(out, backup, in_place, suffix, file_format, gallery)
     folder = backup or out
     _check_folder(folder, backup, paths, gallery)
-    _check_mode(paths, watch, gallery)
+    process, processes = share(shard)
+    if gallery and processes > 1:
+        raise UsageError("--gallery: run once more in one process to write it; nothing is redone")
+    if watch and not any(path.is_dir() for path in paths):
+        raise UsageError("--watch: follows folders; name one")
+    if depth == "16" and (file_format or (None if out or in_place else "jpg")) in _SHALLOW:
+        raise UsageError("--depth 16: goes with --format png or tif")
     if hints and (len(paths) > 1 or paths[0].is_dir()):
         raise UsageError("--hint: is about one photo; for several, put NAME.hints.json beside each")
     options = ColorizeOptions(
@@ -139,6 +154,7 @@ def colorize(
         render_size=render_size,
         tta=tta,
         quality=quality,
+        depth=int(depth),
         keep_metadata=not strip_metadata,
         force=force,
     )
@@ -147,7 +163,6 @@ def colorize(
     from pix2color.inference.folder_job import FolderJob
     from pix2color.inference.folder_plan import JobOptions
     from pix2color.inference.hints import Hint
-    from pix2color.processes import rank, world_size
 
     ending = f".{file_format.lower()}" if file_format else None
     job_options = JobOptions(
@@ -164,7 +179,7 @@ def colorize(
     )
     with reading_limits(max_pixels=max_pixels, allow_truncated=allow_truncated):
         colorizer = Colorizer.load(model, device)
-        job = FolderJob(colorizer, job_options, options, process=rank(), processes=world_size())
+        job = FolderJob(colorizer, job_options, options, process=process, processes=processes)
         page = folder / _GALLERY if folder and gallery else None
         _run(job, watch=watch, page=page, as_json=as_json)
 
@@ -232,13 +247,3 @@ def _check_folder(
         from pix2color.html.gallery import check_place
 
         check_place(folder / _GALLERY)
-
-
-def _check_mode(paths: tuple[Path, ...], watch: bool, gallery: bool) -> None:
-    """Check that the job can be watched, and the gallery written, as it was started."""
-    from pix2color.processes import world_size
-
-    if gallery and world_size() > 1:
-        raise UsageError("--gallery: run once more without torchrun to write it; nothing is redone")
-    if watch and not any(path.is_dir() for path in paths):
-        raise UsageError("--watch: follows folders; name one")

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from pix2color.color.lab import l_ab_to_rgb, lightness
+from pix2color.color.lab import l_ab_to_rgb, lightness, rgb_to_l_ab
 
 # Y' minus gray, of colours with the gray's L*, is nearly m·c − q / (gray + OFFSET), c = (Cb, Cr).
 # m follows from the luminance of sRGB and the luma of JPEG. q grows with c² and comes from the
@@ -144,6 +144,33 @@ def recompose(gray: np.ndarray, maps: ChromaMaps) -> Planes:
         part = Planes(planes.y[pixels], planes.cb[halves], planes.cr[halves])
         _join_block(gray[pixels], packed[cells], root[cells], cell, part)
     return planes
+
+
+def recompose_deep(gray: np.ndarray, ab: np.ndarray) -> np.ndarray:
+    """Join ab to a photo of any size by the exact way through Lab, which takes its time.
+
+    Args:
+        gray: the photo, uint16 (H, W).
+        ab: float32 (2, h, w) in units of 110.
+
+    Returns:
+        RGB, uint16 (H, W, 3), whose L* is the photo's; where a colour does not exist in sRGB, its
+        chroma is less.
+    """
+    height, width = gray.shape
+    channels = [
+        np.asarray(Image.fromarray(plane).resize((width, height), Image.Resampling.BILINEAR))
+        for plane in ab
+    ]
+    rgb = np.empty((height, width, 3), np.uint16)
+    step = max(1, BLOCK_PIXELS // width)
+    for top in range(0, height, step):
+        rows = slice(top, top + step)
+        shares = np.broadcast_to(gray[rows] / np.float32(65535), (1, 3, *gray[rows].shape))
+        L, _ = rgb_to_l_ab(shares)
+        colored = l_ab_to_rgb(L, np.stack([plane[rows] for plane in channels])[None])[0]
+        rgb[rows] = np.rint(colored * 65535).transpose(1, 2, 0)
+    return rgb
 
 
 def _enlarged(levels: np.ndarray, mode: str, rows: int, columns: int) -> np.ndarray:

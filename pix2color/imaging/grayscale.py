@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import simplejpeg
@@ -23,8 +24,9 @@ _DISTINCT = 6.0
 _MAX_DISTINCT = 0.02
 _NEUTRAL = 3  # levels of Cb and Cr that JPEG leaves in a gray picture
 
-Source = Path | str | Image.Image | np.ndarray
+Source = Path | str | bytes | BinaryIO | Image.Image | np.ndarray
 """The ways to give a photo."""
+_SHAPES = "(H, W), (H, W, 3) or (H, W, 4)"
 
 
 @dataclass
@@ -33,6 +35,7 @@ class GrayPhoto:
 
     Attributes:
         gray: uint8 (H, W), upright; sRGB gray of the photo's own luminance.
+        deep: the same in 16 bits, uint16 (H, W), if the photo has more than 8.
         alpha: uint8 (H, W), or None.
         has_color: it is no black-and-white photo, toned or not.
         metadata: to be carried over.
@@ -44,6 +47,7 @@ class GrayPhoto:
     has_color: bool = False
     metadata: Metadata = field(default_factory=Metadata)
     notes: list[str] = field(default_factory=list)
+    deep: np.ndarray | None = None
 
 
 def as_gray_photo(source: Source) -> GrayPhoto:
@@ -51,20 +55,33 @@ def as_gray_photo(source: Source) -> GrayPhoto:
 
     Raises:
         ImageError: the file cannot be read.
-        ValueError: an array has another shape or type than uint8 (H, W), (H, W, 3) or (H, W, 4).
+        ValueError: an array has another shape or type, or values outside of [0, 1]; see
+            ``Colorizer.colorize``.
     """
     if isinstance(source, (str, Path)):
         return read_gray_photo(Path(source))
     if isinstance(source, np.ndarray):
-        if source.dtype != np.uint8 or not (
-            source.ndim == 2 or (source.ndim == 3 and source.shape[2] in (3, 4))
-        ):
-            raise ValueError(
-                "a photo must be uint8 with a shape of (H, W), (H, W, 3) or (H, W, 4). "
-                f"Got {source.dtype} {source.shape}"
-            )
-        source = Image.fromarray(source)
-    return gray_photo(source)
+        return gray_photo(_picture_of(source))
+    if isinstance(source, Image.Image):
+        return gray_photo(source)
+    data = source if isinstance(source, bytes) else source.read()
+    return read_gray_photo(Path(getattr(source, "name", "photo")), data)
+
+
+def _picture_of(array: np.ndarray) -> Image.Image:
+    if array.ndim != 2 and not (array.ndim == 3 and array.shape[2] in (3, 4)):
+        raise ValueError(f"a photo must have a shape of {_SHAPES}. Got {array.shape}")
+    if np.issubdtype(array.dtype, np.floating):
+        if not ((array >= 0) & (array <= 1)).all():
+            raise ValueError("a floating-point photo must have values in [0, 1]")
+        kind, top = (np.uint16, 65535) if array.ndim == 2 else (np.uint8, 255)
+        array = np.rint(array * top).astype(kind)
+    if array.dtype != np.uint8 and (array.dtype != np.uint16 or array.ndim == 3):
+        raise ValueError(
+            f"a photo must be uint8 or floating point with a shape of {_SHAPES}, or uint16 with "
+            f"one of (H, W). Got {array.dtype} {array.shape}"
+        )
+    return Image.fromarray(array)
 
 
 def read_gray_photo(path: Path, data: bytes | None = None) -> GrayPhoto:
@@ -91,10 +108,11 @@ def read_gray_photo(path: Path, data: bytes | None = None) -> GrayPhoto:
 
 def gray_photo(picture: Image.Image) -> GrayPhoto:
     """Return a picture of any mode, opened or made by Pillow, as a gray photo."""
+    deep = srgb.deep_gray(picture) if srgb.is_deep(picture) else None
     picture = srgb.standard(picture)
     alpha = np.asarray(picture.getchannel("A")) if picture.mode.endswith("A") else None
     if picture.mode[0] == "L":
-        return GrayPhoto(np.asarray(picture.getchannel("L")), alpha)
+        return GrayPhoto(np.asarray(picture.getchannel("L")), alpha, deep=deep)
     rgb = picture.convert("RGB")
     return GrayPhoto(rgb_to_gray(np.asarray(rgb)), alpha, _has_color(rgb.convert("YCbCr")))
 

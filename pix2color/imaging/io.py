@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image, ImageFile, features
 
-from pix2color.errors import DataError, ImageError, MissingPathError
+from pix2color.errors import DataError, ImageError, MissingPathError, Pix2colorError
+from pix2color.extras import require
 from pix2color.files import write_bytes
 from pix2color.imaging.jpeg import encode_jpeg
 from pix2color.imaging.metadata import Metadata
@@ -23,9 +24,15 @@ from pix2color.imaging.srgb import standard, without_alpha
 if TYPE_CHECKING:
     from pix2color.color.recompose import Planes
 
+HEIF_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
+RAW_SUFFIXES = frozenset(
+    {".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw"}
+)
 PHOTO_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
     | ({".avif"} if features.check("avif") else set())
+    | HEIF_SUFFIXES
+    | RAW_SUFFIXES
 )
 
 
@@ -103,7 +110,7 @@ def _readable() -> tuple[str, ...]:
     Pillow knows more, and hands some, such as EPS, to programs of the system.
     """
     Image.init()
-    known = ("JPEG", "MPO", "PNG", "TIFF", "WEBP", "BMP", "GIF", "AVIF")
+    known = ("JPEG", "MPO", "PNG", "TIFF", "WEBP", "BMP", "GIF", "AVIF", "HEIF")
     return tuple(name for name in known if name in Image.OPEN)
 
 
@@ -117,11 +124,12 @@ def open_picture(path: Path, data: bytes | None = None) -> Iterator[Image.Image]
 
     Raises:
         ImageError: anything goes wrong in the block.
+        MissingExtraError: it takes an extra to read such a file.
     """
     try:
-        with Image.open(path if data is None else io.BytesIO(data), formats=_readable()) as file:
+        with _opened(path, path if data is None else io.BytesIO(data)) as file:
             yield file
-    except ImageError:
+    except Pix2colorError:
         raise
     except Image.DecompressionBombError as error:
         raise ImageError(
@@ -133,6 +141,23 @@ def open_picture(path: Path, data: bytes | None = None) -> Iterator[Image.Image]
         if any(word in reason.lower() for word in ("truncated", "broken data stream")):
             reason += "; --allow-truncated takes what is there"
         raise ImageError(f"{path}: cannot be read as a picture ({reason})") from error
+
+
+def _opened(path: Path, source: Path | io.BytesIO) -> Image.Image:
+    suffix = path.suffix.lower()
+    if suffix in RAW_SUFFIXES:
+        return _developed(path, source)
+    if suffix in HEIF_SUFFIXES:
+        require("pillow_heif", str(path)).register_heif_opener()
+        _readable.cache_clear()
+    return Image.open(source, formats=_readable())
+
+
+def _developed(path: Path, source: Path | io.BytesIO) -> Image.Image:
+    """Return a camera's raw file as a picture, upright, with the white balance of the camera."""
+    rawpy = require("rawpy", str(path))
+    with rawpy.imread(str(source) if isinstance(source, Path) else source) as raw:
+        return Image.fromarray(raw.postprocess(use_camera_wb=True))
 
 
 @contextmanager
@@ -179,9 +204,13 @@ def write_picture(path: Path, picture: Image.Image, *, quality: int = 95) -> Non
 def output_path(path: Path) -> Path:
     """Return a photo's path with the ending of its colour version.
 
-    GIF has too few colours for a photo; its colour version becomes a PNG.
+    GIF has too few colours for a photo; its colour version becomes a PNG. HEIF and raw files are
+    only read; those of them become JPEGs.
     """
-    return path.with_suffix(".png") if path.suffix.lower() == ".gif" else path
+    suffix = path.suffix.lower()
+    if suffix in HEIF_SUFFIXES | RAW_SUFFIXES:
+        return path.with_suffix(".jpg")
+    return path.with_suffix(".png") if suffix == ".gif" else path
 
 
 def file_format(path: Path) -> str:

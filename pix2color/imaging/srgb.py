@@ -28,8 +28,8 @@ def standard(image: Image.Image) -> Image.Image:
     """
     turn = orientation(image)
     profile = image.info.get("icc_profile")
-    if image.mode.startswith("I") or image.mode == "F":
-        image = _eight_bits(image)
+    if is_deep(image):
+        image = Image.fromarray(np.rint(_shares(image) * 255).astype(np.uint8))
     elif image.mode == "LAB":
         image = _converted(image, ImageCms.createProfile("LAB"))
     elif image.mode == "P" or image.mode == "PA":
@@ -47,6 +47,22 @@ def standard(image: Image.Image) -> Image.Image:
         image = _from_profile(image, profile)
     image.load()
     return upright(image, turn)
+
+
+def is_deep(image: Image.Image) -> bool:
+    """Return whether a picture has more than 8 bits a pixel, which only gray ones can in Pillow."""
+    return image.mode.startswith("I") or image.mode == "F"
+
+
+def deep_gray(image: Image.Image) -> np.ndarray:
+    """Return a deep gray picture as ``standard`` does, but with 16 bits: uint16 (H, W)."""
+    shares = _shares(image)
+    profile = image.info.get("icc_profile")
+    if profile:
+        ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
+        curve = np.asarray(_from_profile(ramp, profile))[0] / np.float32(255)
+        shares = np.interp(shares * 255, np.arange(256), curve)
+    return turned(np.rint(shares * 65535).astype(np.uint16), orientation(image))
 
 
 def upright(image: Image.Image, turn: int) -> Image.Image:
@@ -77,8 +93,8 @@ def without_alpha(image: Image.Image) -> Image.Image:
     return ground
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Scale deep grays to mode L; Pillow's own conversion clips at 255."""
+def _shares(image: Image.Image) -> np.ndarray:
+    """Return the values of a deep gray picture from 0, black, to 1, white: float32 (H, W)."""
     levels = np.asarray(image)
     tops: tuple[int, ...] = (65535,)
     if image.mode == "F":
@@ -87,8 +103,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
         levels, tops = levels.view(np.uint32), (65535, 2**31, 2**32)
     highest = levels.max(initial=0)
     top = next((top for top in tops if highest <= top), highest)
-    scaled = levels.astype(np.float32) * np.float32(255 / top)
-    return Image.fromarray(np.rint(scaled).clip(0, 255).astype(np.uint8))
+    return (levels.astype(np.float32) / np.float32(top)).clip(0, 1)
 
 
 def _from_profile(image: Image.Image, data: bytes) -> Image.Image:

@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pix2color.color.recompose import Planes
+from pix2color.color.recompose import Planes, recompose_deep
+from pix2color.errors import ImageError
+from pix2color.imaging.deep import encode_deep
 from pix2color.imaging.grayscale import GrayPhoto
 from pix2color.imaging.io import encode_planes
-from pix2color.inference.options import ColorizeOptions
+from pix2color.inference.options import DEEP, ColorizeOptions
 
 _GAP = 16  # pixels between before and after
 
@@ -23,10 +25,12 @@ class ColoredPhoto:
     Attributes:
         photo: as it was read.
         planes: its colour version, without transparency.
+        ab: float32 (2, h, w), small, the colours that it was made by.
     """
 
     photo: GrayPhoto
     planes: Planes
+    ab: np.ndarray
 
     def to_picture(self) -> Image.Image:
         """Return the colour version in mode RGB, or RGBA if the photo has transparency."""
@@ -40,12 +44,18 @@ class ColoredPhoto:
 
         Args:
             path: of the file; its ending names the format.
-            options: its ``quality`` and ``keep_metadata`` are used.
+            options: its ``depth``, ``quality`` and ``keep_metadata`` are used.
 
         Raises:
             ImageError: the format is unknown or cannot hold such a picture.
         """
         metadata = self.photo.metadata.marked() if options.keep_metadata else None
+        if options.depth == DEEP:
+            if self.photo.alpha is not None:
+                raise ImageError(f"{path}: has transparency, which goes with --depth 8 alone")
+            deep = self.photo.deep
+            levels = self.photo.gray * np.uint16(257) if deep is None else deep
+            return encode_deep(path, recompose_deep(levels, self.ab), metadata)
         return encode_planes(
             path, self.planes, quality=options.quality, alpha=self.photo.alpha, metadata=metadata
         )

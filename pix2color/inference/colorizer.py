@@ -21,6 +21,7 @@ from pix2color.inference.network import Network, load_network, network_inputs, p
 from pix2color.inference.network_input import ReducedPhoto, reduce_photo
 from pix2color.inference.options import ColorizeOptions
 from pix2color.inference.pipeline import Pipeline
+from pix2color.inference.shared_model import shared_model
 from pix2color.models.header import ModelInfo
 from pix2color.processes import cores
 
@@ -65,6 +66,22 @@ class Colorizer:
         """
         return cls(*load_network(coloring_model(model), device))
 
+    @classmethod
+    def from_pretrained(cls, source: Path | str, device: str = "auto") -> Colorizer:
+        """Load a shared colourizer, as ``pix2color export --format folder`` writes it.
+
+        Args:
+            source: the folder, or the name of a repository of the Hugging Face hub, such as
+                ``name/photos``, of which the model for colouring is fetched.
+            device: see ``load``.
+
+        Raises:
+            MissingPathError: there is no such folder, and the name is no repository's.
+            ModelError: it cannot be fetched, or is no model of ours.
+            MissingExtraError: huggingface_hub is needed and not installed.
+        """
+        return cls.load(shared_model(source), device)
+
     def render_size(self, options: ColorizeOptions = _DEFAULTS) -> int:
         """Return the short side, in pixels, of what the network looks at."""
         return options.render_size or self.info.render_size
@@ -79,8 +96,9 @@ class Colorizer:
         """Colour one photo, whether or not it has colour already.
 
         Args:
-            source: a file's path, a Pillow picture of any mode, or an array: uint8 (H, W) gray,
-                (H, W, 3) sRGB or (H, W, 4) with alpha.
+            source: a file's path, its bytes, an opened file, a Pillow picture of any mode, or an
+                array: (H, W) gray, (H, W, 3) sRGB or (H, W, 4) with alpha, uint8 or floating point
+                in [0, 1]; gray may be uint16, too.
             options: how; those that concern files are not used.
             hints: what is known about its colours.
 
@@ -93,7 +111,7 @@ class Colorizer:
             ModelError: the network gave no colours.
             UsageError: the photo in ``like`` has no colours, a hint lies outside of the photo, or
                 the model takes no hints.
-            ValueError: an array has another shape or type.
+            ValueError: an array has another shape, type or range.
         """
         return self._color(
             self._reduce(as_gray_photo(source), options, hints), options
@@ -246,8 +264,9 @@ class Colorizer:
         """Adjust the ab that was predicted for a photo, and join it to the photo at full size."""
         height, width = prepared.network_input.shape
         even = np.pad(prepared.network_input, ((0, height % 2), (0, width % 2)), mode="edge")
-        maps = chroma_maps(_halved(even).astype(np.uint8), adjust(ab, options))
-        return ColoredPhoto(prepared.photo, recompose(prepared.photo.gray, maps))
+        ab = adjust(ab, options)
+        maps = chroma_maps(_halved(even).astype(np.uint8), ab)
+        return ColoredPhoto(prepared.photo, recompose(prepared.photo.gray, maps), ab)
 
     def use_one_thread(self) -> None:
         """Prepare a thread that colours photos beside others, each by itself."""

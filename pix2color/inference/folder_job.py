@@ -26,7 +26,7 @@ from pix2color.inference.folder_plan import (
 )
 from pix2color.inference.hints import Hint, hints_path, read_hints
 from pix2color.inference.manifest import Manifest, Record
-from pix2color.inference.options import ColorizeOptions
+from pix2color.inference.options import DEEP, ColorizeOptions
 from pix2color.progress import say, track
 
 _SECONDS_BETWEEN_PASSES = 2.0
@@ -120,7 +120,10 @@ class FolderJob:
         Raises:
             MissingPathError, DataError, UsageError: see ``plan``.
         """
-        yield from self._colorize(self._plan())
+        photos = self._plan()
+        if self.processes > 1:
+            say(f"process {self.process + 1} of {self.processes} colours {len(photos)} photos")
+        yield from self._colorize(photos)
 
     def watch(self) -> Iterator[PhotoResult]:
         """Colour whatever is new, pass after pass, for ever."""
@@ -262,6 +265,7 @@ class FolderJob:
         model = f"{self.colorizer.info.sha256!r}, {self.colorizer.render_size(options)}"
         written = f"{options.quality}, {not options.keep_metadata}, {self.job.compare}"
         written += ", doubt" if self.job.doubt else ""
+        written += ", deep" if options.depth == DEEP else ""
         return hash_bytes(f"({model}, {options.tta}, {look}, {written})".encode())
 
 

@@ -29,6 +29,8 @@ QUALITIES = (1, 100)
 DEFAULT_QUALITY = 92
 FORMATS = ("jpg", "png", "tif", "webp", "avif")
 """Formats that colour pictures can be asked for in, by their file name endings."""
+DEPTHS = (8, DEEP := 16)
+"""Bits of a channel that files can have."""
 SUFFIX_BESIDE = "-colour"
 """Put behind the names of outputs that lie beside their photos."""
 
@@ -46,6 +48,8 @@ class ColorizeOptions:
             the size that it was trained on.
         tta: average over the photo and its mirror image (test-time augmentation).
         quality: of JPEG, WebP and AVIF files, 1 to 100.
+        depth: bits of a channel in files, 8 or 16; 16 go with PNG and TIFF, and keep all of what a
+            deeper scan has. Pictures in memory have 8.
         keep_metadata: carry EXIF, XMP, IPTC, comment and resolution over to files, with a note
             that the colours were made by software.
         force: colour files that have colour already, too, instead of refusing them. Pictures and
@@ -61,6 +65,7 @@ class ColorizeOptions:
     render_size: int | None = None
     tta: bool = False
     quality: int = DEFAULT_QUALITY
+    depth: int = DEPTHS[0]
     keep_metadata: bool = True
     force: bool = False
 
@@ -70,6 +75,8 @@ class ColorizeOptions:
         if self.render_size is not None:
             check_range("render_size", self.render_size, *RENDER_SIZES, whole=True)
         check_range("quality", self.quality, *QUALITIES, whole=True)
+        if self.depth not in DEPTHS:
+            raise UsageError(f"depth: {self.depth} is neither 8 nor 16")
 
 
 def check_range(name: str, value: object, low: float, high: float, *, whole: bool = False) -> None:

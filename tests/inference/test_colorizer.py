@@ -97,9 +97,15 @@ class TestColorize:
         CAMERA.save(path)
         colorizer = Colorizer(waves, INFO)
         first = np.asarray(colorizer.colorize(path))
-        sources = (str(path), CAMERA, data.camera(), np.stack([data.camera()] * 3, axis=-1))
+        gray = data.camera()
+        arrays = (gray, np.stack([gray] * 3, axis=-1), gray / 255, gray * np.uint16(257))
+        sources = (str(path), path.read_bytes(), CAMERA, CAMERA.convert("RGB"), *arrays)
         for source in sources:
             assert np.array_equal(np.asarray(colorizer.colorize(source)), first)
+        with path.open("rb") as file:
+            assert np.array_equal(np.asarray(colorizer.colorize(file)), first)
+        color = np.stack([gray / np.float32(255)] * 3, axis=-1)
+        assert np.array_equal(np.asarray(colorizer.colorize(color)), first)
 
     def test_alpha_is_kept(self):
         picture = Image.merge("LA", [CAMERA, CAMERA.rotate(90)])
@@ -111,9 +117,18 @@ class TestColorize:
         colorizer = Colorizer(constant, INFO)
         with pytest.raises(ImageError, match="none"):
             colorizer.colorize(tmp_path / "none.jpg")
-        for array in (np.zeros((4, 4), np.float32), np.zeros((4, 4, 2), np.uint8)):
-            with pytest.raises(ValueError, match="uint8 with a shape of"):
+        for array, told in (
+            (np.full((4, 4), 1.5), r"\[0, 1\]"),
+            (np.full((4, 4), np.nan), r"\[0, 1\]"),
+            (np.zeros((4, 4, 2), np.uint8), "shape"),
+            (np.zeros(4, np.uint8), "shape"),
+            (np.zeros((4, 4), np.int64), "int64"),
+            (np.zeros((4, 4, 3), np.uint16), "uint16"),
+        ):
+            with pytest.raises(ValueError, match=told):
                 colorizer.colorize(array)
+        with pytest.raises(ImageError, match="photo"):
+            colorizer.colorize(b"no picture")
 
     def test_tta_averages_over_the_mirror_image(self):
         def leaning(L):

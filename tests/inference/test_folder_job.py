@@ -11,6 +11,7 @@ import time
 import numpy as np
 import pytest
 import torch
+from command_line import invoke
 from conftest import ROOT, colour_photos, one_line, pix2color
 from PIL import Image
 from skimage import data
@@ -368,6 +369,33 @@ def test_torchrun_shares_the_photos(album, pretrained, tmp_path):
     told = sorted(line.split(" photos")[0] for line in result.stdout.splitlines())
     assert told == ["2", "3"]
     assert len(list((out / ".pix2color").iterdir())) == 2
+
+
+@pytest.mark.parametrize("how", ["--shard", "torchrun", "srun"])
+def test_processes_share_the_photos(how, album, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    shares = []
+    for number in range(3):
+        words = ["colorize", album, "--out", out, "--json"]
+        if how == "--shard":
+            words += ["--shard", f"{number + 1}/3"]
+        else:
+            names = (
+                ("RANK", "WORLD_SIZE") if how == "torchrun" else ("SLURM_PROCID", "SLURM_NTASKS")
+            )
+            for name, value in zip(names, (number, 3), strict=True):
+                monkeypatch.setenv(name, str(value))
+        result = invoke(*words)
+        assert result.returncode == 0, result.stderr
+        shares.append({photo["input"] for photo in json.loads(result.stdout)})
+    assert sorted(map(len, shares)) == [1, 2, 2]
+    assert len(set.union(*shares)) == len(made(out)) == 5
+
+
+@pytest.mark.parametrize("shard", ["0/3", "4/3", "1", "a/b", "1/0", "-1/3"])
+def test_a_share_that_is_none_is_refused(shard, album, tmp_path):
+    words = ("colorize", album, "--out", tmp_path / "out", f"--shard={shard}")
+    assert "I/N" in one_line(invoke(*words), 2)
 
 
 def test_watch_follows_a_folder(album, pretrained, tmp_path):

@@ -8,12 +8,13 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from conftest import one_line, pix2color
+from conftest import colour_photos, one_line, pix2color
 from PIL import Image
 from skimage import data
 
 from pix2color import Colorizer
-from pix2color.errors import ModelError
+from pix2color.errors import MissingPathError, ModelError
+from pix2color.files import coloring_model, starting_model
 from pix2color.models.model_file import load_model
 
 # Its fixtures take long to make: once, not in every process of the tests.
@@ -112,6 +113,56 @@ def test_a_model_in_half_precision_colours_alike_and_carries_its_card(
     assert again.read_bytes() == out.read_bytes()
 
 
+def test_a_folder_to_share_colours_by_itself(pretrained, tmp_path):
+    card = tmp_path / "card.md"
+    card.write_text("# Mine\n", encoding="utf-8")
+    folder = tmp_path / "mine"
+    export = ("export", "--format", "folder", "--model", pretrained, "--out", folder)
+    result = pix2color(*export, "--card", card)
+    assert result.returncode == 0, result.stderr
+    assert (folder / "README.md").read_text("utf-8") == "# Mine\n"
+    header = json.loads((folder / "config.json").read_text("utf-8"))
+    assert header["architecture"] == "unet"
+    photo = data.camera()
+    shared, whole = (
+        np.asarray(colorizer.colorize(photo)).astype(int)
+        for colorizer in (Colorizer.from_pretrained(folder), Colorizer.load(pretrained))
+    )
+    assert np.abs(shared - whole).mean() < 0.5
+    assert Colorizer.load(folder).info == Colorizer.from_pretrained(str(folder)).info
+    load_model(folder)  # to be trained on
+    assert "exists" in one_line(pix2color(*export), 2)
+    with pytest.raises(MissingPathError, match="no such folder"):
+        Colorizer.from_pretrained(tmp_path / "none")
+
+
+def test_both_backends_give_the_same_pictures():
+    torch_, onnx_ = (
+        Colorizer.load(model("default"), "cpu") for model in (starting_model, coloring_model)
+    )
+    assert torch_.info == onnx_.info
+    photos = [data.camera(), *(Image.fromarray(p).convert("L") for p in colour_photos().values())]
+    for photo in photos:
+        one, other = (np.asarray(c.colorize(photo)).astype(int) for c in (torch_, onnx_))
+        assert (np.abs(one - other) <= 1).mean() >= 0.999
+    doubts = [c.doubt(photos[0]) for c in (torch_, onnx_)]
+    np.testing.assert_allclose(*doubts, atol=0.1)
+
+
+def test_a_provider_that_fails_gives_way_to_the_cpu(monkeypatch, capfd):
+    """On a machine without it, onnxruntime is made to promise a device that it does not have."""
+    monkeypatch.setattr(
+        onnxruntime,
+        "get_available_providers",
+        lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"],
+    )
+    picture = Colorizer.load(device="cuda").colorize(data.camera())
+    assert np.ptp(np.asarray(picture).astype(int), axis=2).mean() > 3
+    told = capfd.readouterr().err
+    assert "CUDAExecutionProvider" in told
+    assert "CPU" in told
+
+
 def test_wrong_wishes(pretrained, tmp_path):
     export = ("export", "--format", "onnx", "--model", pretrained)
     assert ".onnx" in one_line(pix2color(*export, "--out", tmp_path / "a.bin"), 2)
@@ -120,7 +171,7 @@ def test_wrong_wishes(pretrained, tmp_path):
     out = tmp_path / "a.safetensors"
     assert ".safetensors" in one_line(pix2color(*half, "--out", tmp_path / "a.onnx"), 2)
     assert "card.md" in one_line(pix2color(*half, "--card", "card.md", "--out", out), 2)
-    assert "safetensors" in one_line(pix2color(*export, "--card", "c", "--out", "a.onnx"), 2)
+    assert "card.md" in one_line(pix2color(*export, "--card", "card.md", "--out", "a.onnx"), 2)
     assert not out.exists()
     (tmp_path / "page.safetensors").write_text("<html>")
     assert "web page" in one_line(pix2color("info", tmp_path / "page.safetensors"), 1)
