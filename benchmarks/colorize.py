@@ -1,14 +1,17 @@
 """Speed of `pix2color colorize`, as a ratio to merely reading and writing the files.
 
-python benchmarks/colorize.py --model runs/mine-gan                  # about two minutes
-python benchmarks/colorize.py --model runs/mine-gan --photos PHOTOS  # made from other photos
-python benchmarks/colorize.py --model runs/mine-gan --memory         # peak memory instead
+python benchmarks/colorize.py                  # the model that ships, some minutes
+python benchmarks/colorize.py --photos PHOTOS  # made from other photos
+python benchmarks/colorize.py --memory         # peak memory instead
 
 Gray JPEG files of about 1 and 12 megapixels are made from real photographs, with film grain.
 (a) floor     decode them and encode colour pictures (4:2:0, same quality) with Pillow, and the
               network's bare forward in batches, on as many threads as (b)
 (b) pix2color the whole folder job: hashes, manifest, metadata and all, after start-up
-(c) plain     one picture at a time, float32, scikit-image's Lab both ways, DynamicUnet at 256
+(c) torch     the same with the same weights run by torch
+(d) plain     one picture at a time, float32, scikit-image's Lab both ways, DynamicUnet at 256
+Start-up is from starting the command to the first picture of a megapixel; a preview is ``colorize``
+of a picture of 12 megapixels in memory, with another hint each time.
 """
 
 from __future__ import annotations
@@ -32,14 +35,13 @@ from PIL import Image
 from skimage import color as sk_color
 from skimage import data
 
-from pix2color import Colorizer
+from pix2color import Colorizer, Hint
 from pix2color.color.lab import lightness, rgb_to_lab
+from pix2color.files import coloring_model, starting_model
 from pix2color.inference.colorizer import BATCH
 from pix2color.inference.folder_job import COLORED, FolderJob
 from pix2color.inference.folder_plan import JobOptions
 from pix2color.inference.options import DEFAULT_QUALITY, ColorizeOptions
-from pix2color.models.header import ModelInfo
-from pix2color.models.model_file import save_model
 from pix2color.models.registry import build_generator
 from pix2color.processes import cores
 
@@ -81,7 +83,7 @@ def floor(
         width, height = Image.open(chosen[0]).size
         scale = side / min(width, height)
         size = (round(height * scale), round(width * scale))
-        batches.append(torch.zeros(len(chosen), 1, *size))
+        batches.append(np.zeros((len(chosen), 1, *size), np.float32))
 
     def codec(file: Path) -> None:
         with Image.open(file) as picture:
@@ -89,13 +91,9 @@ def floor(
         options = {"quality": DEFAULT_QUALITY, "subsampling": 2}
         colored[file.name].save(out / file.name, **options)
 
-    @torch.inference_mode()
-    def forward(L: torch.Tensor) -> None:
-        colorizer.network(L)
-
     def run() -> None:
-        with ThreadPoolExecutor(cores(), initializer=lambda: torch.set_num_threads(1)) as pool:
-            tasks = [pool.submit(forward, batch) for batch in batches]
+        with ThreadPoolExecutor(cores(), initializer=colorizer.use_one_thread) as pool:
+            tasks = [pool.submit(colorizer.network, batch) for batch in batches]
             tasks += [pool.submit(codec, file) for file in files]
             for task in tasks:
                 task.result()
@@ -152,33 +150,38 @@ def fidelity(photos: Path, out: Path, colorizer: Colorizer) -> tuple[float, floa
     return float(all_moved.mean()), float(np.quantile(all_moved, 0.999))
 
 
-def measure(model: Path, sources: list[Image.Image], rounds: int) -> dict:
-    result: dict = {"workers": cores(), "start_up_seconds": start_up(model)}
+def measure(sources: list[Image.Image], rounds: int) -> dict:
+    models = {"pix2color": coloring_model("default"), "torch": starting_model("default")}
+    colorizer, by_torch = (Colorizer.load(model) for model in models.values())
+    result: dict = {
+        "workers": cores(),
+        "start_up_seconds": {name: start_up(model, sources) for name, model in models.items()},
+        "preview_seconds": preview(colorizer, sources[0]),
+    }
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         for name, (pixels, count) in SIZES.items():
             photos, out, again = (place / f"{kind}-{pixels}" for kind in ("in", "out", "floor"))
             again.mkdir()
             make(photos, sources, pixels, count)
-            colorizer = Colorizer.load(model)
-            run_ours = ours(photos, out, colorizer)
-            run_ours()  # warm
+            run_ours, run_torch = (ours(photos, out, c) for c in (colorizer, by_torch))
+            run_torch()  # warm
+            run_ours()
             colored = {f.name: Image.open(f).convert("RGB") for f in out.glob("*.jpg")}
             run_floor = floor(photos, colored, again, colorizer)
             run_floor()
-            times = [(seconds(run_floor), seconds(run_ours)) for _ in range(rounds)]
+            runs = {"floor": run_floor, "pix2color": run_ours, "torch": run_torch}
+            times = [{name: seconds(run) for name, run in runs.items()} for _ in range(rounds)]
             few = 2 if pixels > 5e6 else 8
             run_plain = plain(photos, again, few)
-            per_picture = {
-                "floor": statistics.median(t[0] for t in times) / count,
-                "pix2color": statistics.median(t[1] for t in times) / count,
-                "plain": seconds(run_plain) / few,
-            }
+            per_picture = {name: statistics.median(t[name] for t in times) / count for name in runs}
+            per_picture["plain"] = seconds(run_plain) / few
             mean, tail = fidelity(photos, out, colorizer)
             result[name] = {
                 "pictures": count,
                 "seconds_per_picture": per_picture,
                 "to_floor": per_picture["pix2color"] / per_picture["floor"],
+                "to_torch": per_picture["pix2color"] / per_picture["torch"],
                 "faster_than_plain": per_picture["plain"] / per_picture["pix2color"],
                 "delta_l_mean": mean,
                 "delta_l_99.9": tail,
@@ -186,18 +189,34 @@ def measure(model: Path, sources: list[Image.Image], rounds: int) -> dict:
     return result
 
 
-def start_up(model: Path) -> float:
-    """From starting the command to its first picture, in seconds."""
+def start_up(model: Path, sources: list[Image.Image]) -> float:
+    """From starting the command to its first picture, in seconds: the median of five times."""
     with tempfile.TemporaryDirectory() as folder:
-        photo, out = Path(folder) / "a.jpg", Path(folder) / "out"
-        Image.fromarray(data.camera()).save(photo)
-        command = [sys.executable, "-m", "pix2color", "colorize", photo, "--model", model]
-        return seconds(
-            lambda: subprocess.run([*command, "--out", out], check=True, capture_output=True)
-        )
+        photos = Path(folder) / "photos"
+        make(photos, sources, 1_000_000, 1)
+        command = [sys.executable, "-m", "pix2color", "colorize", photos, "--model", model]
+        times = [
+            seconds(
+                lambda out=Path(folder) / str(i): subprocess.run(
+                    [*command, "--out", out], check=True, capture_output=True
+                )
+            )
+            for i in range(6)
+        ]
+        return statistics.median(times[1:])  # the first warms the disk's cache
 
 
-def memory(model: Path, sources: list[Image.Image]) -> dict:
+def preview(colorizer: Colorizer, source: Image.Image) -> float:
+    """Seconds to colour a picture of 12 megapixels in memory with a hint: the median of five."""
+    gray = np.asarray(source.resize((4000, 3000), Image.Resampling.BICUBIC))
+    times = [
+        seconds(lambda i=i: colorizer.colorize(gray, hints=[Hint(1000 + i, 900, "teal")]))
+        for i in range(6)
+    ]
+    return statistics.median(times[1:])
+
+
+def memory(sources: list[Image.Image]) -> dict:
     """Peak memory of the command in GiB: one large picture, few pictures, many."""
     result = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -209,7 +228,7 @@ def memory(model: Path, sources: list[Image.Image]) -> dict:
         ):  # the largest last: the system tells the highest peak so far
             photos = place / name
             make(photos, sources, pixels, count)
-            command = [sys.executable, "-m", "pix2color", "colorize", photos, "--model", model]
+            command = [sys.executable, "-m", "pix2color", "colorize", photos]
             subprocess.run([*command, "--out", place / f"out {name}"], check=True)
             result[name] = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
     return result
@@ -217,38 +236,33 @@ def memory(model: Path, sources: list[Image.Image]) -> dict:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", type=Path, help="a run or model file; default: untrained")
     parser.add_argument("--photos", type=Path, help="folder to make the pictures from")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--memory", action="store_true", help="measure peak memory instead")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     sources = photographs(options.photos)
-    with tempfile.TemporaryDirectory() as folder:
-        model = options.model
-        if model is None:
-            model = Path(folder) / "untrained.safetensors"
-            save_model(model, build_generator("unet-resnet18"), ModelInfo("unet-resnet18"))
-        if options.memory:
-            result = memory(model, sources)
-        else:
-            result = measure(model, sources, options.rounds)
+    result = memory(sources) if options.memory else measure(sources, options.rounds)
     if options.json:
         print(json.dumps(result, indent=2))
     elif options.memory:
         for name, peak in result.items():
             print(f"{name:24} {peak:.2f} GiB")
     else:
-        start_up_told = f"{result['start_up_seconds']:.1f} s from start to first picture"
-        print(f"{result['workers']} threads; {start_up_told}")
-        print(f"{'':8}{'floor':>10}{'pix2color':>12}{'plain':>10}{'to floor':>10}{'to plain':>10}"
-              f"{'|ΔL*|':>8}{'99.9 %':>8}")  # fmt: skip
+        started = result["start_up_seconds"]
+        print(
+            f"{result['workers']} threads; from start to first picture {started['pix2color']:.2f} s, "
+            f"by torch {started['torch']:.2f} s; preview {1000 * result['preview_seconds']:.0f} ms"
+        )
+        ways = ("floor", "pix2color", "torch", "plain")
+        print(" " * 6 + "".join(f"{name:>12}" for name in ways)
+              + f"{'to floor':>10}{'to torch':>10}{'to plain':>10}{'|ΔL*|':>8}{'99.9 %':>8}")  # fmt: skip
         for name in SIZES:
             row = result[name]
-            ms = {k: 1000 * v for k, v in row["seconds_per_picture"].items()}
-            print(f"{name:8}{ms['floor']:7.1f} ms{ms['pix2color']:9.1f} ms{ms['plain']:7.0f} ms"
-                  f"{row['to_floor']:9.2f}×{row['faster_than_plain']:9.0f}×"
-                  f"{row['delta_l_mean']:8.2f}{row['delta_l_99.9']:8.2f}")  # fmt: skip
+            ms = (f"{1000 * row['seconds_per_picture'][way]:9.1f} ms" for way in ways)
+            print(f"{name:6}" + "".join(ms) + f"{row['to_floor']:9.2f}×{row['to_torch']:9.2f}×"
+                  f"{row['faster_than_plain']:9.0f}×{row['delta_l_mean']:8.2f}"
+                  f"{row['delta_l_99.9']:8.2f}")  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ _EXTRA_OF = {
     "torch": "train",
     "pydantic": "train",
     "onnx": "onnx",
-    "onnxscript": "onnx",
+    "onnxscript.optimizer": "onnx",
     "gradio": "web",
     "optuna": "sweep",
     "filelock": "sweep",

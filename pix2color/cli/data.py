@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from pix2color.cli.options import PATH, Command
+from pix2color.errors import UsageError
 
 
 @click.command(
@@ -52,6 +53,12 @@ from pix2color.cli.options import PATH, Command
     help="Write into the manifest the licences that this file's columns, file and licence, tell.",
 )
 @click.option(
+    "--only",
+    metavar="COLUMN=VALUE",
+    help="Take the photos alone that have this value in that column of --licences, such as "
+    "open=yes.",
+)
+@click.option(
     "--workers",
     type=click.IntRange(0),
     metavar="N",
@@ -65,6 +72,7 @@ def prepare(
     min_side: int,
     min_colorfulness: float,
     licences: Path | None,
+    only: str | None,
     workers: int | None,
 ) -> None:
     """Decode and reduce photos once, so that training reads them fast.
@@ -78,6 +86,16 @@ def prepare(
     preparation = Preparation(
         size=size, shards=shards, min_side=min_side, min_colorfulness=min_colorfulness
     )
-    summary = run(sources, out, preparation, licences=licences, workers=workers)
+    column, _, value = (only or "").partition("=")
+    if only and not (licences and column and value):
+        raise UsageError(f"--only {only}: goes with --licences, as COLUMN=VALUE")
+    summary = run(
+        sources,
+        out,
+        preparation,
+        licences=licences,
+        only=(column, value) if only else None,
+        workers=workers,
+    )
     click.echo(summary.describe(out), err=True)
     click.echo(out)

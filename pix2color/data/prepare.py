@@ -67,6 +67,7 @@ def prepare(
     how: Preparation,
     *,
     licences: Path | None = None,
+    only: tuple[str, str] | None = None,
     workers: int | None = None,
 ) -> Summary:
     """Prepare every photo below ``sources`` that ``out`` does not have yet.
@@ -79,16 +80,23 @@ def prepare(
         out: the prepared folder, new or to be added to.
         how: must be that of the folder, if there is one.
         licences: CSV with columns ``file`` (relative to the CSV) and ``licence``.
+        only: another column of it and a value: photos without that value are passed over.
         workers: processes that read; by default one for each core.
 
     Raises:
         MissingPathError: a source or the CSV is not there.
-        DataError: a source holds no photo.
+        DataError: a source holds no photo, or none has the value of ``only``.
         UsageError: ``out`` is something else, or was prepared in another way.
         MissingExtraError: shards are wanted and the webdataset package is missing.
     """
-    license_of = _read_licenses(licences) if licences else {}
+    about = _read_licenses(licences) if licences else {}
+    license_of = {path: line["licence"] for path, line in about.items()}
     found = {path.resolve() for source in sources for path in find_photos(source)}
+    if only is not None:
+        column, value = only
+        found = {path for path in found if about.get(path, {}).get(column) == value}
+        if not found:
+            raise DataError(f"--only {column}={value}: {licences} says so of none of the photos")
     _claim(out, how)
     builder = _Builder(out, how, license_of)
     new = [path for path in sorted(found) if not builder.knows(path)]
@@ -253,7 +261,7 @@ def _claim(folder: Path, how: Preparation) -> None:
         temporary.write_text(json.dumps(header, indent=2), encoding="utf-8")
 
 
-def _read_licenses(path: Path) -> dict[Path, str]:
+def _read_licenses(path: Path) -> dict[Path, dict[str, str]]:
     if not path.is_file():
         raise MissingPathError(f"{path}: no such file")
     try:
@@ -262,7 +270,7 @@ def _read_licenses(path: Path) -> dict[Path, str]:
         raise DataError(f"{path}: is no CSV file in UTF-8") from error
     if not lines or not {"file", "licence"} <= set(lines[0]):
         raise DataError(f"{path}: needs columns named file and licence in its first line")
-    return {(path.parent / line["file"]).resolve(): line["licence"] for line in lines}
+    return {(path.parent / line["file"]).resolve(): line for line in lines}
 
 
 def _state(path: Path) -> tuple[int, int]:

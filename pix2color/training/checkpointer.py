@@ -43,7 +43,8 @@ class Checkpointer:
     ) -> None:
         self.recipe, self.engine, self.order = recipe, engine, order
         self.recorder, self.folder = recorder, recorder.folder
-        self.photos, self.fingerprint = len(photos), _fingerprint(photos)
+        self.photos = len({photo.path for photo in photos})
+        self.fingerprint = _fingerprint(photos)
         self._saved_at = -1
 
     def write_recipe(self) -> None:

@@ -14,6 +14,7 @@ from pix2color.data.sources import (
     collect,
     limited,
     protocol_square,
+    repeated,
     split,
     training_square,
 )
@@ -65,6 +66,15 @@ class TestSplit:
     def test_a_limit_is_no_matter_of_names(self, photos):
         everything = collect([photos])
         assert limited(everything, 6) not in (everything[:6], everything[-6:])
+
+    def test_photos_of_some_folders_are_seen_more_often(self, photos):
+        everything = collect([photos])
+        (name, *_) = sorted({photo.path.parent.name for photo in everything})
+        seen = Counter(repeated(everything, {name: 3}))
+        assert {photo: 3 if photo.path.parent.name == name else 1 for photo in everything} == seen
+        assert repeated(everything, {}) == everything
+        with pytest.raises(DataError, match="nowhere"):
+            repeated(everything, {"nowhere": 2})
 
     def test_shares_are_spread_evenly(self, tmp_path):
         shares = []

@@ -105,6 +105,20 @@ def test_exif_turns_and_licences_are_kept(tmp_path, write_photo):
     assert [line["licence"] for line in lines(out / "manifest.csv")] == ["CC BY 2.0", ""]
 
 
+def test_only_photos_of_a_kind_that_the_list_knows(tmp_path, write_photo):
+    for name in ("chelsea", "coffee", "astronaut"):
+        write_photo(f"in/{name}.png", Image.fromarray(colour_photos()[name]))
+    known = tmp_path / "list.csv"
+    known.write_text("file,licence,open\nin/chelsea.png,CC0,yes\nin/coffee.png,,no\n", "utf-8")
+    words = (tmp_path / "in", "--licences", known, "--out", tmp_path / "out")
+    prepare(*words, "--only", "open=yes")
+    assert [photo.path.name for photo in collect([tmp_path / "out"])] == ["chelsea.png"]
+    told = one_line(pix2color("prepare", *words[:-1], tmp_path / "o", "--only", "open=perhaps"), 1)
+    assert "open=perhaps" in told
+    assert "COLUMN=VALUE" in one_line(pix2color("prepare", *words, "--only", "open"), 2)
+    assert not (tmp_path / "o").exists()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_running_again_adds_only_what_is_new(kind, mixed, tmp_path):
     out = tmp_path / "out"
