@@ -249,20 +249,18 @@ def main() -> None:
         for name, peak in result.items():
             print(f"{name:24} {peak:.2f} GiB")
     else:
-        started = result["start_up_seconds"]
-        print(
-            f"{result['workers']} threads; from start to first picture {started['pix2color']:.2f} s, "
-            f"by torch {started['torch']:.2f} s; preview {1000 * result['preview_seconds']:.0f} ms"
-        )
+        started = {way: f"{taken:.2f} s" for way, taken in result["start_up_seconds"].items()}
+        print(f"from start to first picture {started['pix2color']}, by torch {started['torch']}")
+        print(f"preview {1000 * result['preview_seconds']:.0f} ms; {result['workers']} threads")
         ways = ("floor", "pix2color", "torch", "plain")
-        print(" " * 6 + "".join(f"{name:>12}" for name in ways)
-              + f"{'to floor':>10}{'to torch':>10}{'to plain':>10}{'|ΔL*|':>8}{'99.9 %':>8}")  # fmt: skip
+        ratios = ("to floor", "to torch", "to plain", "|ΔL*|", "99.9 %")
+        print(" " * 6 + "".join(f"{way:>12}" for way in ways) + "".join(f"{r:>10}" for r in ratios))
         for name in SIZES:
             row = result[name]
             ms = (f"{1000 * row['seconds_per_picture'][way]:9.1f} ms" for way in ways)
             print(f"{name:6}" + "".join(ms) + f"{row['to_floor']:9.2f}×{row['to_torch']:9.2f}×"
-                  f"{row['faster_than_plain']:9.0f}×{row['delta_l_mean']:8.2f}"
-                  f"{row['delta_l_99.9']:8.2f}")  # fmt: skip
+                  f"{row['faster_than_plain']:9.0f}×{row['delta_l_mean']:10.2f}"
+                  f"{row['delta_l_99.9']:10.2f}")  # fmt: skip
 
 
 if __name__ == "__main__":

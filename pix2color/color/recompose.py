@@ -31,9 +31,9 @@ _ROOT_SCALE = np.float32(2**0.5 / (256 * _ROOT_STEPS))  # times the factor; for 
 _ROUNDED = np.float32(256.5 - 128 * sum(_LINEAR))  # as Cb and Cr are 128 where there is no colour
 
 _RGB_FROM_YCBCR = (
-    *(1, 0, 1.402, -128 * 1.402),
-    *(1, -0.344136, -0.714136, 128 * (0.344136 + 0.714136)),
-    *(1, 1.772, 0, -128 * 1.772),
+    (1, 0, 1.402, -128 * 1.402),
+    (1, -0.344136, -0.714136, 128 * (0.344136 + 0.714136)),
+    (1, 1.772, 0, -128 * 1.772),
 )
 _DARKEST, _LIGHTEST = 60, 212  # grays between which chroma is taken as predicted (L* 25 to 85)
 _ONE = np.uint16(
@@ -59,16 +59,38 @@ class Planes:
 
     def to_picture(self) -> Image.Image:
         """Return the same as a Pillow RGB picture."""
-        height, width = self.y.shape
-        even = (self.cb.shape[1] * 2, self.cb.shape[0] * 2)
-        y, *chroma = map(Image.fromarray, (self.y, self.cb, self.cr))
-        chroma = [c.resize(even, Image.Resampling.NEAREST) for c in chroma]
-        return ycbcr_to_rgb(y, *(c.crop((0, 0, width, height)) for c in chroma))
+        planes = [np.empty_like(self.y) for _ in range(3)]
+        width = self.y.shape[1]
+        step = max(1, BLOCK_PIXELS // width)
+        for top in range(0, len(self.cb), step):
+            halves, pixels = slice(top, top + step), slice(2 * top, 2 * (top + step))
+            blue, red = (c[halves].astype(np.float32) - 128 for c in (self.cb, self.cr))
+            for plane, (_, from_blue, from_red, _) in zip(planes, _RGB_FROM_YCBCR, strict=True):
+                move = np.rint(from_blue * blue + from_red * red).astype(np.int16)
+                _add_saturated(self.y[pixels], move, plane[pixels])
+        return Image.merge("RGB", list(map(Image.fromarray, planes)))
+
+
+def _add_saturated(levels: np.ndarray, move: np.ndarray, out: np.ndarray) -> None:
+    """Write pixels (uint8) with the moves of their cells of 2 × 2 (int16), within 0 to 255.
+
+    It is done in 8 bits, by first making room for the move.
+    """
+    width = levels.shape[1]
+    up, down = (np.maximum(steps, 0).astype(np.uint16) for steps in (move, -move))
+    room, up, down = (_repeated(steps, 2)[:, :width] for steps in (255 - up, up, down))
+    for row in range(2):
+        lines = out[row::2]
+        count = len(lines)
+        np.minimum(levels[row::2], room[:count], out=lines)
+        lines += up[:count]
+        np.maximum(lines, down[:count], out=lines)
+        lines -= down[:count]
 
 
 def ycbcr_to_rgb(y: Image.Image, cb: Image.Image, cr: Image.Image) -> Image.Image:
     """Join three planes of one size to an RGB picture; Pillow's own conversion rounds down."""
-    return Image.merge("RGB", [y, cb, cr]).convert("RGB", _RGB_FROM_YCBCR)
+    return Image.merge("RGB", [y, cb, cr]).convert("RGB", sum(_RGB_FROM_YCBCR, ()))
 
 
 @dataclass(frozen=True)
