@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,15 @@ import numpy as np
 import onnxruntime
 
 from pix2color.errors import MissingPathError, ModelError, UsageError
+from pix2color.files import hash_bytes, hash_file
 from pix2color.models.header import KEY, ModelInfo
 from pix2color.progress import say
 
 DIGEST = f"{KEY}-sha256"
 """Metadata with the hash of the whole file, in which the hash itself is 64 zeros."""
 NO_DIGEST = "0" * 64
+WEIGHTS = f"{KEY}-weights"
+"""Metadata with name and hash of the file beside it that has the large weights, if there is one."""
 PROVIDERS = {
     "cpu": "CPUExecutionProvider",
     "cuda": "CUDAExecutionProvider",
@@ -65,7 +67,7 @@ class OnnxNetwork:
     def __init__(self, path: Path, device: str = "auto") -> None:
         if not path.is_file():
             raise MissingPathError(f"{path}: no such file; `pix2color export` writes one")
-        self._path, self._data = path, path.read_bytes()
+        self._path = path
         self._session = self._start(choose_provider(device))
         self.info = self._checked_header()
         self._inputs = [given.name for given in self._session.get_inputs()]
@@ -77,11 +79,6 @@ class OnnxNetwork:
     def doubt(self, L: np.ndarray, *hints: np.ndarray) -> np.ndarray:
         """Return how far the ab is expected to be from the truth, (N, 1, H, W), in its units."""
         return self._run("doubt", L, *hints)
-
-    @property
-    def size(self) -> int:
-        """The number of bytes of the file."""
-        return len(self._data)
 
     def _run(self, output: str, L: np.ndarray, *hints: np.ndarray) -> np.ndarray:
         given = {"L": L}
@@ -102,11 +99,13 @@ class OnnxNetwork:
         options.intra_op_num_threads = 1  # the photos are what is worked on in parallel
         options.log_severity_level = 4  # what goes wrong is raised, too
         try:
-            session = onnxruntime.InferenceSession(self._data, options, providers=[provider])
+            session = onnxruntime.InferenceSession(self._path, options, providers=[provider])
         except Exception as error:  # onnxruntime's classes differ by what is wrong
             if provider != PROVIDERS["cpu"]:
                 return self._start_on_cpu(provider, error)
-            raise ModelError(f"{self._path}: is not an ONNX file, or damaged") from error
+            raise ModelError(
+                f"{self._path}: is not an ONNX file, damaged, or without its weights beside it"
+            ) from error
         if session.get_providers()[0] != provider:  # it has given up that device by itself
             return self._start_on_cpu(provider, "it could not be started")
         return session
@@ -130,10 +129,13 @@ class OnnxNetwork:
         if KEY not in entries:
             raise ModelError(f"{path}: an ONNX file without pix2color's header; export it again")
         digest = entries.get(DIGEST, "")
-        blank = self._data.replace(digest.encode(), NO_DIGEST.encode()) if digest else b""
-        if hashlib.sha256(blank).hexdigest() != digest:
-            raise ModelError(f"{path}: damaged, or changed since it was written; export it again")
+        blank = path.read_bytes().replace(digest.encode(), NO_DIGEST.encode()) if digest else b""
         try:
+            weights = json.loads(entries.get(WEIGHTS, "null"))
+            if hash_bytes(blank) != digest or (
+                weights and hash_file(path.with_name(weights["file"])) != weights["sha256"]
+            ):
+                raise ModelError(f"{path}: damaged, or changed since it was written")
             return ModelInfo(**json.loads(entries[KEY]))
-        except (TypeError, ValueError) as error:
+        except (TypeError, KeyError, ValueError) as error:
             raise ModelError(f"{path}: another version wrote it; export it again") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import struct
 import warnings
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -14,15 +15,16 @@ import torch
 from torch import Tensor, nn
 
 from pix2color.extras import require
-from pix2color.files import write_bytes
+from pix2color.files import hash_file, write_bytes
 from pix2color.models.base import Generator
 from pix2color.models.header import KEY, ModelInfo
-from pix2color.models.onnx_file import DIGEST, NO_DIGEST
+from pix2color.models.onnx_file import DIGEST, NO_DIGEST, WEIGHTS
 from pix2color.models.padding import padded
 
 _STRIDE = 32
 _LARGEST = 8192
 _OPSET = 18
+_HALF = ".half"
 
 
 class _AnySize(nn.Module):
@@ -42,8 +44,13 @@ class _AnySize(nn.Module):
         return tuple(x[:, :, :height, :width] for x in found)
 
 
-def save_onnx(path: Path, generator: Generator, info: ModelInfo) -> None:
+def save_onnx(
+    path: Path, generator: Generator, info: ModelInfo, weights: Path | None = None
+) -> None:
     """Write a generator for any number of pictures of any size; never leaves half a file.
+
+    With ``weights``, its safetensors file in half precision, the large tensors stay there, and that
+    file has to lie beside ``path`` wherever it goes.
 
     Input ``L`` (N, 1, H, W) in [-1, 1], output ``ab`` (N, 2, H, W) in units of 110, float32. The
     graph of a network that takes hints has a second input ``hints`` (N, 3, H, W): ab where it is
@@ -79,9 +86,14 @@ def save_onnx(path: Path, generator: Generator, info: ModelInfo) -> None:
     model = program.model_proto
     _forget_origins(model.graph)
     _halve_weights(onnx, model.graph)
+    entries = {DIGEST: NO_DIGEST}
+    if weights is not None:
+        _leave_weights(model.graph, weights)
+        entries[WEIGHTS] = json.dumps({"file": weights.name, "sha256": hash_file(weights)})
     header = replace(info, takes_hints=generator.takes_hints, gives_doubt=generator.gives_doubt)
-    onnx.helper.set_model_props(model, {KEY: json.dumps(asdict(header)), DIGEST: NO_DIGEST})
-    onnx.checker.check_model(model)
+    onnx.helper.set_model_props(model, {KEY: json.dumps(asdict(header)), **entries})
+    if weights is None:  # elsewhere it would look for them
+        onnx.checker.check_model(model)
     data = model.SerializeToString()
     digest = hashlib.sha256(data).hexdigest()
     write_bytes(path, data.replace(NO_DIGEST.encode(), digest.encode()))
@@ -101,10 +113,32 @@ def _halve_weights(onnx: Any, graph: Any) -> None:
     for tensor in graph.initializer:
         if tensor.data_type != onnx.TensorProto.FLOAT or len(tensor.dims) < 2:
             continue  # the many small ones would only make loading slower
-        name, half = tensor.name, f"{tensor.name}.half"
+        name, half = tensor.name, tensor.name + _HALF
         values = onnx.numpy_helper.to_array(tensor).astype("float16")
         tensor.CopyFrom(onnx.numpy_helper.from_array(values, half))
         casts.append(onnx.helper.make_node("Cast", [half], [name], to=onnx.TensorProto.FLOAT))
     nodes = [*casts, *graph.node]
     del graph.node[:]
     graph.node.extend(nodes)
+
+
+def _leave_weights(graph: Any, weights: Path) -> None:
+    """Let the large tensors of a graph refer to where a safetensors file has the same bytes."""
+    with weights.open("rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        places = json.loads(file.read(length))
+        start = file.tell()
+        for tensor in graph.initializer:
+            place = places.get(tensor.name.removeprefix("generator.").removesuffix(_HALF))
+            if place is None or not tensor.name.endswith(_HALF):
+                continue
+            first, last = place["data_offsets"]
+            file.seek(start + first)
+            if file.read(last - first) != tensor.raw_data:
+                continue
+            tensor.ClearField("raw_data")
+            tensor.data_location = tensor.EXTERNAL
+            where = {"location": weights.name, "offset": start + first, "length": last - first}
+            for key, value in where.items():
+                entry = tensor.external_data.add()
+                entry.key, entry.value = key, str(value)
