@@ -6,7 +6,7 @@ READY := $(VENV)/ready
 DEMO := demo
 PHOTOS ?= photos
 
-.PHONY: help demo test test-all pytest lint bench model docs clean
+.PHONY: help demo test test-all pytest lint bench model open-model docs clean
 
 help:
 	@echo "make demo   colour some photos, and train briefly"
@@ -15,6 +15,7 @@ help:
 	@echo "make lint   linters alone"
 	@echo "make bench  speed of training and colouring, as ratios to references"
 	@echo "make model  the shipped model again, in hours; PHOTOS=folder has train/, val/, …-more/"
+	@echo "make open-model  the same of openly licensed photos alone; PHOTOS/manifest.csv tells"
 	@echo "make docs   the documentation as a site, in site/"
 	@echo "make clean  remove what demo made"
 
@@ -46,6 +47,7 @@ test: lint
 	$(PYTEST) -m "not slow"
 
 test-all: lint
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt 'ray[data]'
 	$(PYTEST)
 
 # What public hosting runs in shards: ARGS="-m slow tests/journeys"
@@ -61,8 +63,9 @@ bench: $(READY)
 	$(BIN)/python benchmarks/train_step.py
 	$(BIN)/python benchmarks/colorize.py
 
-SETS := --data $(PHOTOS)/train --data $(PHOTOS)/train-more \
-	    --val $(PHOTOS)/val --val $(PHOTOS)/val-more
+VAL := --val $(PHOTOS)/val --val $(PHOTOS)/val-more
+SETS := --data $(PHOTOS)/train --data $(PHOTOS)/train-more $(VAL)
+OPEN := --data runs/open-photos $(VAL)
 
 model: $(READY)
 	$(BIN)/pix2color pretrain --config configs/default-l1.yaml $(SETS)
@@ -70,8 +73,16 @@ model: $(READY)
 	    $(SETS)
 	$(BIN)/pix2color train-doubt --config configs/default-doubt.yaml --init runs/default-gan \
 	    $(SETS)
-	$(BIN)/pix2color export --format safetensors --model runs/default-doubt \
-	    --card docs/model-card.md --out runs/default.safetensors
+	$(BIN)/python assets/ship.py default runs/default-doubt docs/model-card.md runs
+
+open-model: $(READY)
+	$(BIN)/pix2color prepare $(PHOTOS)/train $(PHOTOS)/train-more --out runs/open-photos \
+	    --licences $(PHOTOS)/manifest.csv --only open=yes
+	$(BIN)/pix2color pretrain --config configs/open-l1.yaml $(OPEN)
+	$(BIN)/pix2color train-gan --config configs/open-gan.yaml --init runs/open-l1 --select $(OPEN)
+	$(BIN)/pix2color train-doubt --config configs/default-doubt.yaml --name open-doubt \
+	    --init runs/open-gan $(OPEN)
+	$(BIN)/python assets/ship.py open runs/open-doubt docs/model-card-open.md runs
 
 docs: $(READY)
 	$(BIN)/python docs/reference.py

@@ -47,12 +47,20 @@ socket.socket.connect, socket.getaddrinfo = watched, looked_up
 
 
 @contextlib.contextmanager
-def served(model: Path, folder: Path, *options: object, password: str | None = None):
+def served(
+    model: Path | str,
+    folder: Path,
+    *options: object,
+    password: str | None = None,
+    without: tuple[str, ...] = (),
+):
     """A server in a process of its own, and its temporary folder; SIGTERM ends it. It must not
-    connect to any other machine."""
+    connect to any other machine, nor import the modules that it is to be ``without``."""
     folder.mkdir(exist_ok=True)
     watch = folder.with_name("watch")
     watch.mkdir()
+    for module in without:
+        (watch / f"{module}.py").write_text("raise ImportError(__name__)")
     (watch / "sitecustomize.py").write_text(WATCHED)
     outside = watch / "outside"
     own = {

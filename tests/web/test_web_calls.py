@@ -69,6 +69,13 @@ def test_the_call_colours_as_the_command_line(server, gray, by_command):
     assert urllib.parse.unquote(disposition).endswith(f"utf-8''{gray.name}")
 
 
+def test_it_needs_no_torch(gray, tmp_path):
+    without = ("torch", "torchvision", "timm", "fastai", "safetensors", "skimage")
+    with served("default", tmp_path / "temporary", without=without) as address:
+        colored = pixels(call(address, gray.read_bytes()))
+    assert np.ptp(colored, axis=2).mean() > 2
+
+
 def test_a_wrong_call_is_told(server, gray):
     photo = gray.read_bytes()
     assert refused(call, server, b"no", "old.jpg")[0] == 400
