@@ -39,9 +39,10 @@ from pix2color import Colorizer, Hint
 from pix2color.color.lab import lightness, rgb_to_lab
 from pix2color.files import coloring_model, starting_model
 from pix2color.inference.colorizer import BATCH
-from pix2color.inference.folder_job import COLORED, FolderJob
+from pix2color.inference.folder_job import FolderJob
 from pix2color.inference.folder_plan import JobOptions
 from pix2color.inference.options import DEFAULT_QUALITY, ColorizeOptions
+from pix2color.inference.photo_result import COLORED
 from pix2color.models.registry import build_generator
 from pix2color.processes import cores
 

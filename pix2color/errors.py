@@ -9,6 +9,7 @@ class carries the exit code of the command line::
     │   └── MissingPathError       2   a path that is not there
     ├── DataError                  1   photos that cannot be trained on or evaluated
     ├── ImageError                 1   one photo that cannot be read or written
+    │   └── HasColorError          1   one that has colour already, and was left alone
     ├── ModelError                 1   a model file or checkpoint that cannot be used
     ├── TrainingError              1   a run that cannot go on
     ├── StorageError               1   a file that cannot be written, for a full disk perhaps
@@ -50,6 +51,10 @@ class DataError(Pix2colorError):
 
 class ImageError(Pix2colorError):
     """The error of a single photo that cannot be read or written."""
+
+
+class HasColorError(ImageError):
+    """The error of a photo that has colour already, and was not to be coloured by force."""
 
 
 class ModelError(Pix2colorError):

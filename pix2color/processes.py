@@ -33,16 +33,22 @@ def share(text: str | None = None) -> tuple[int, int]:
             (RANK, WORLD_SIZE) or of Slurm's srun (SLURM_PROCID, SLURM_NTASKS) tell.
 
     Raises:
-        UsageError: the text says nothing of the kind.
+        UsageError: the text or the variables say nothing of the kind.
     """
     if text is not None:
         number, _, count = text.partition("/")
         if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
             raise UsageError(f"--shard {text}: write it as I/N, such as 1/4 for the first of four")
         return int(number) - 1, int(count)
-    if "WORLD_SIZE" in os.environ:
-        return rank(), world_size()
-    return int(os.environ.get("SLURM_PROCID", "0")), int(os.environ.get("SLURM_NTASKS", "1"))
+    for names in (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_NTASKS")):
+        values = [os.environ.get(name, "") for name in names]
+        if all(values):
+            own, all_of_them = (int(value) if value.isdecimal() else -1 for value in values)
+            if 0 <= own < all_of_them:
+                return own, all_of_them
+            told = " and ".join(map("=".join, zip(names, values, strict=True)))
+            raise UsageError(f"{told}: is no process among others; unset them, or give --shard I/N")
+    return 0, 1
 
 
 def is_main() -> bool:

@@ -60,7 +60,7 @@ def portraits(colorizer: Colorizer, folder: Path) -> dict[str, list[list[float]]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("portraits", type=Path, help="folder of portraits in colour")
-    parser.add_argument("--model", type=Path, help="run or file; the default model if left out")
+    parser.add_argument("--model", default="default", help="run, file or name")
     options = parser.parse_args()
     print("| skin in the photograph | portraits | ΔE00 | Δa* | Δb* | ΔC* |")
     print("| --- | --- | --- | --- | --- | --- |")

@@ -54,7 +54,7 @@ def chroma(picture: Image.Image) -> torch.Tensor:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("photos", type=Path, nargs="+")
-    parser.add_argument("--model", type=Path)
+    parser.add_argument("--model", default="default", help="run, file or name")
     parser.add_argument("--every", type=int, default=8, help="take every so many photos")
     options = parser.parse_args()
     colorizer = Colorizer.load(options.model)

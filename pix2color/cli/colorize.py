@@ -13,6 +13,7 @@ from pix2color.cli.options import MODEL, Command, with_options
 from pix2color.errors import UsageError
 from pix2color.inference.options import (
     DEFAULT_QUALITY,
+    DEPTHS,
     FORMATS,
     MAX_SATURATION,
     MAX_TEMPERATURE,
@@ -25,7 +26,8 @@ from pix2color.processes import share
 
 # Nothing heavy is imported up here: `--help` must answer at once.
 if TYPE_CHECKING:
-    from pix2color.inference.folder_job import FolderJob, PhotoResult
+    from pix2color.inference.folder_job import FolderJob
+    from pix2color.inference.photo_result import PhotoResult
 
 _EXIT_INTERRUPTED = 130
 _SHALLOW = ("jpg", "webp", "avif")
@@ -47,7 +49,7 @@ _OPTIONS = [
                  "jpg]"),
     click.option("--quality", type=click.IntRange(*QUALITIES), default=DEFAULT_QUALITY,
                  help="Write JPEG, WebP and AVIF in this quality."),
-    click.option("--depth", type=click.Choice(["8", "16"]), default="8",
+    click.option("--depth", type=click.Choice(list(map(str, DEPTHS))), default=str(DEPTHS[0]),
                  help="Bits of a channel: 16 keep all of a deep scan, in PNG and TIFF."),
     click.option("--saturation", type=click.FloatRange(0, MAX_SATURATION), default=1.0,
                  help="Multiply the colourfulness by this factor."),
@@ -186,7 +188,7 @@ def colorize(
 
 def _run(job: FolderJob, *, watch: bool, page: Path | None, as_json: bool) -> None:
     """Do the job, print its results, and exit with its code."""
-    from pix2color.inference.folder_job import exit_code
+    from pix2color.inference.photo_result import exit_code
 
     results: list[PhotoResult] = []
     interrupted = False

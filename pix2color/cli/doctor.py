@@ -32,7 +32,7 @@ def doctor(runs_dir: Path, as_json: bool) -> None:
         sys.exit(Pix2colorError.exit_code)
 
 
-@click.command(cls=Command, needs=("torch",), example="pix2color runs runs/")
+@click.command(cls=Command, needs=("pydantic",), example="pix2color runs runs/")
 @click.argument("folder", type=PATH, default="runs")
 @AS_JSON
 def runs(folder: Path, as_json: bool) -> None:

@@ -9,6 +9,7 @@ import click
 
 from pix2color.cli.options import AS_JSON, MODEL, PATH, STARTING_MODEL, Command
 from pix2color.errors import UsageError
+from pix2color.extras import require
 from pix2color.files import coloring_model
 
 # Nothing heavy is imported up here: `--help` must answer at once.
@@ -101,6 +102,8 @@ def evaluate(
 
     The grey picture is measured beside it; docs/metrics.md explains the measures.
     """
+    if perceptual:
+        require("torchmetrics.image", "--perceptual")
     from pix2color.evaluation import tables
     from pix2color.evaluation.hint_curve import hint_curve
     from pix2color.evaluation.perceptual import Perceptual
@@ -180,6 +183,9 @@ pix2color export --format folder --model runs/mine-gan --card card.md --out mine
 @click.option("--out", required=True, type=PATH, metavar="PATH", help="Write the model there.")
 def export(model: Path, file_format: str, card: Path | None, out: Path) -> None:
     """Write a model for colouring without torch, or to pass on."""
+    if file_format != "safetensors":
+        require("onnx", "export")
+        require("onnxscript.optimizer", "export")
     from pix2color.models import export
 
     write = {

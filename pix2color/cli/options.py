@@ -76,8 +76,9 @@ class Group(Exemplary, click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Take a path for what it is: ``pix2color PATH…`` colours photos."""
-        first = args[0]
-        if self.get_command(ctx, first) is None and (Path(first).exists() or Path(first).suffix):
+        path = Path(args[0])
+        looks_like_one = path.exists() or path.suffix or any(c in args[0] for c in "/\\")
+        if self.get_command(ctx, args[0]) is None and looks_like_one:
             args = ["colorize", *args]
         return super().resolve_command(ctx, args)
 
@@ -102,11 +103,19 @@ class Group(Exemplary, click.Group):
                 )
 
 
-_MODEL_HELP = "A run folder, a model file, or the name of a model that ships with the package."
-MODEL = click.option("--model", type=coloring_model, metavar="RUN_OR_FILE", default="default",
-                     help=_MODEL_HELP)  # fmt: skip
-STARTING_MODEL = click.option("--model", type=starting_model, metavar="RUN_OR_FILE",
-                              default="default", help=_MODEL_HELP)  # fmt: skip
+def _model(kind: Callable[[str], Path]) -> Decorator:
+    return click.option(
+        "--model",
+        type=kind,
+        metavar="RUN_OR_FILE",
+        default="default",
+        show_default=False,
+        help="A run folder, a model file, or the name of a model in the package.  [default: the "
+        "best of these]",
+    )
+
+
+MODEL, STARTING_MODEL = _model(coloring_model), _model(starting_model)
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
 

@@ -105,9 +105,10 @@ def demo(model: Path, out: Path) -> None:
     """Colour a few photographs that come with pix2color, and show them on a page."""
     from pix2color.html.gallery import check_place, write_gallery
     from pix2color.inference.colorizer import Colorizer
-    from pix2color.inference.folder_job import FolderJob, exit_code
+    from pix2color.inference.folder_job import FolderJob
     from pix2color.inference.folder_plan import JobOptions
     from pix2color.inference.options import ColorizeOptions
+    from pix2color.inference.photo_result import exit_code
 
     page = out / "index.html"
     check_place(page)

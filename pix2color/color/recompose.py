@@ -36,9 +36,8 @@ _RGB_FROM_YCBCR = (
     (1, 1.772, 0, -128 * 1.772),
 )
 _DARKEST, _LIGHTEST = 60, 212  # grays between which chroma is taken as predicted (L* 25 to 85)
-_ONE = np.uint16(
-    4096
-)  # of the fixed-point factor: how many grays from a limit, times that limit's slope
+# One of the fixed-point factor: how many grays from a limit, times that limit's slope.
+_ONE = np.uint16(4096)
 _TO_BYTE = 4  # bits from there to 256
 _STEEPEST = 16.0  # grays; weaker chroma than this fades over as many
 # Pixels worked on together: few enough for the cache, and enough that threads do not spend
@@ -190,7 +189,9 @@ def recompose_deep(gray: np.ndarray, ab: np.ndarray) -> np.ndarray:
         rows = slice(top, top + step)
         shares = np.broadcast_to(gray[rows] / np.float32(65535), (1, 3, *gray[rows].shape))
         L, _ = rgb_to_l_ab(shares)
-        colored = l_ab_to_rgb(L, np.stack([plane[rows] for plane in channels])[None])[0]
+        ab_here = np.stack([plane[rows] for plane in channels])[None]
+        # Without tolerance, which would be visible to 16 bits in the shadows.
+        colored = l_ab_to_rgb(L, ab_here, tolerance=0.0)[0]
         rgb[rows] = np.rint(colored * 65535).transpose(1, 2, 0)
     return rgb
 

@@ -24,7 +24,7 @@ _DISTINCT = 6.0
 _MAX_DISTINCT = 0.02
 _NEUTRAL = 3  # levels of Cb and Cr that JPEG leaves in a gray picture
 
-Source = Path | str | bytes | BinaryIO | Image.Image | np.ndarray
+Source = Path | str | bytes | bytearray | memoryview | BinaryIO | Image.Image | np.ndarray
 """The ways to give a photo."""
 _SHAPES = "(H, W), (H, W, 3) or (H, W, 4)"
 
@@ -64,18 +64,25 @@ def as_gray_photo(source: Source) -> GrayPhoto:
         return gray_photo(_picture_of(source))
     if isinstance(source, Image.Image):
         return gray_photo(source)
-    data = source if isinstance(source, bytes) else source.read()
-    return read_gray_photo(Path(getattr(source, "name", "photo")), data)
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return read_gray_photo(Path("photo"), bytes(source))
+    if not hasattr(source, "read"):
+        raise ValueError(
+            "a photo must be a path, the bytes of a file, an opened file, a Pillow picture or an "
+            f"array. Got {type(source).__name__}"
+        )
+    name = getattr(source, "name", None)  # of some, it is a number
+    return read_gray_photo(Path(name if isinstance(name, str) else "photo"), source.read())
 
 
 def _picture_of(array: np.ndarray) -> Image.Image:
-    if array.ndim != 2 and not (array.ndim == 3 and array.shape[2] in (3, 4)):
+    if not array.size or not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))):
         raise ValueError(f"a photo must have a shape of {_SHAPES}. Got {array.shape}")
     if np.issubdtype(array.dtype, np.floating):
         if not ((array >= 0) & (array <= 1)).all():
             raise ValueError("a floating-point photo must have values in [0, 1]")
         kind, top = (np.uint16, 65535) if array.ndim == 2 else (np.uint8, 255)
-        array = np.rint(array * top).astype(kind)
+        array = np.rint(array.astype(np.float32) * top).astype(kind)
     if array.dtype != np.uint8 and (array.dtype != np.uint16 or array.ndim == 3):
         raise ValueError(
             f"a photo must be uint8 or floating point with a shape of {_SHAPES}, or uint16 with "

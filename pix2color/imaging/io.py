@@ -16,8 +16,8 @@ import numpy as np
 from PIL import Image, ImageFile, features
 
 from pix2color.errors import DataError, ImageError, MissingPathError, Pix2colorError
-from pix2color.extras import require
 from pix2color.files import write_bytes
+from pix2color.imaging.formats import READ_ONLY_SUFFIXES, open_with_extra
 from pix2color.imaging.jpeg import encode_jpeg
 from pix2color.imaging.metadata import Metadata
 from pix2color.imaging.srgb import standard, without_alpha
@@ -25,15 +25,10 @@ from pix2color.imaging.srgb import standard, without_alpha
 if TYPE_CHECKING:
     from pix2color.color.recompose import Planes
 
-HEIF_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
-RAW_SUFFIXES = frozenset(
-    {".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw"}
-)
 PHOTO_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
     | ({".avif"} if features.check("avif") else set())
-    | HEIF_SUFFIXES
-    | RAW_SUFFIXES
+    | READ_ONLY_SUFFIXES
 )
 
 
@@ -113,7 +108,7 @@ def _readable() -> tuple[str, ...]:
     """
     for plugin in ("Jpeg", "Mpo", "Png", "Tiff", "WebP", "Bmp", "Gif", "Avif"):
         import_module(f"PIL.{plugin}ImagePlugin")
-    known = ("JPEG", "MPO", "PNG", "TIFF", "WEBP", "BMP", "GIF", "AVIF", "HEIF")
+    known = ("JPEG", "MPO", "PNG", "TIFF", "WEBP", "BMP", "GIF", "AVIF")
     return tuple(name for name in known if name in Image.OPEN)
 
 
@@ -130,13 +125,15 @@ def open_picture(path: Path, data: bytes | None = None) -> Iterator[Image.Image]
         MissingExtraError: it takes an extra to read such a file.
     """
     try:
-        with _opened(path, path if data is None else io.BytesIO(data)) as file:
+        source = path if data is None else io.BytesIO(data)
+        file = open_with_extra(path, source) or Image.open(source, formats=_readable())
+        with file:
             yield file
     except Pix2colorError:
         raise
     except Image.DecompressionBombError as error:
         raise ImageError(
-            f"{path}: has more than {2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6:.0f} megapixels; "
+            f"{path}: has more than {2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6:g} megapixels; "
             "if it is to be trusted, raise --max-pixels"
         ) from error
     except Exception as error:  # on damaged files Pillow raises whatever comes up
@@ -144,23 +141,6 @@ def open_picture(path: Path, data: bytes | None = None) -> Iterator[Image.Image]
         if any(word in reason.lower() for word in ("truncated", "broken data stream")):
             reason += "; --allow-truncated takes what is there"
         raise ImageError(f"{path}: cannot be read as a picture ({reason})") from error
-
-
-def _opened(path: Path, source: Path | io.BytesIO) -> Image.Image:
-    suffix = path.suffix.lower()
-    if suffix in RAW_SUFFIXES:
-        return _developed(path, source)
-    if suffix in HEIF_SUFFIXES:
-        require("pillow_heif", str(path)).register_heif_opener()
-        _readable.cache_clear()
-    return Image.open(source, formats=_readable())
-
-
-def _developed(path: Path, source: Path | io.BytesIO) -> Image.Image:
-    """Return a camera's raw file as a picture, upright, with the white balance of the camera."""
-    rawpy = require("rawpy", str(path))
-    with rawpy.imread(str(source) if isinstance(source, Path) else source) as raw:
-        return Image.fromarray(raw.postprocess(use_camera_wb=True))
 
 
 @contextmanager
@@ -211,7 +191,7 @@ def output_path(path: Path) -> Path:
     only read; those of them become JPEGs.
     """
     suffix = path.suffix.lower()
-    if suffix in HEIF_SUFFIXES | RAW_SUFFIXES:
+    if suffix in READ_ONLY_SUFFIXES:
         return path.with_suffix(".jpg")
     return path.with_suffix(".png") if suffix == ".gif" else path
 
@@ -266,8 +246,13 @@ def picture_grid(columns: Iterable[Iterable[np.ndarray]], *, gap: int = 4) -> np
     return np.concatenate(framed, axis=1)[:, :-gap, :-gap]
 
 
+def _said_in_bytes(error: BaseException) -> bool:
+    return bool(error.args) and isinstance(error.args[0], bytes)
+
+
 def _reason(error: BaseException) -> str:
-    text = str(error).splitlines()[0] if str(error) else type(error).__name__
+    said = error.args[0].decode(errors="replace") if _said_in_bytes(error) else str(error)
+    text = said.splitlines()[0] if said else type(error).__name__
     if isinstance(error, Image.UnidentifiedImageError):
         return "empty, or of no format that is read here"
     return getattr(error, "strerror", None) or text

@@ -10,7 +10,7 @@ from PIL import Image
 
 from pix2color.color.lab import AB_SCALE
 from pix2color.color.recompose import chroma_maps, recompose
-from pix2color.errors import ImageError, UsageError
+from pix2color.errors import HasColorError, UsageError
 from pix2color.files import coloring_model
 from pix2color.imaging.grayscale import GrayPhoto, Source, as_gray_photo, read_gray_photo
 from pix2color.imaging.io import output_path, read_file
@@ -18,7 +18,7 @@ from pix2color.inference.adjust import adjust, with_statistics
 from pix2color.inference.colored_photo import ColoredPhoto
 from pix2color.inference.hints import Hint
 from pix2color.inference.network import Network, load_network, network_inputs, predict_colors
-from pix2color.inference.network_input import ReducedPhoto, reduce_photo
+from pix2color.inference.network_input import ReducedPhoto, halved, reduce_photo
 from pix2color.inference.options import ColorizeOptions
 from pix2color.inference.pipeline import Pipeline
 from pix2color.inference.shared_model import shared_model
@@ -28,10 +28,6 @@ from pix2color.processes import cores
 BATCH = 8
 _MAX_PIXELS_HELD = 256_000_000  # of photos that are anywhere in a pipeline
 _DEFAULTS = ColorizeOptions()
-
-
-class HasColorError(ImageError):
-    """A photo has colour already, and was not to be coloured by force."""
 
 
 class Colorizer:
@@ -223,10 +219,10 @@ class Colorizer:
             ModelError: they are too large for the memory, or the network gave no numbers.
         """
         ab = predict_colors(self.network, *network_inputs(batch), tta=options.tta)
-        halved = _halved(ab)
+        halves = halved(ab)
         sides = [prepared.network_input.shape for prepared in batch]
         return [
-            halved[i, :, : (height + 1) // 2, : (width + 1) // 2]
+            halves[i, :, : (height + 1) // 2, : (width + 1) // 2]
             for i, (height, width) in enumerate(sides)
         ]
 
@@ -265,7 +261,7 @@ class Colorizer:
         height, width = prepared.network_input.shape
         even = np.pad(prepared.network_input, ((0, height % 2), (0, width % 2)), mode="edge")
         ab = adjust(ab, options)
-        maps = chroma_maps(_halved(even).astype(np.uint8), ab)
+        maps = chroma_maps(halved(even).astype(np.uint8), ab)
         return ColoredPhoto(prepared.photo, recompose(prepared.photo.gray, maps), ab)
 
     def use_one_thread(self) -> None:
@@ -306,9 +302,3 @@ class Colorizer:
 
     def _color(self, prepared: ReducedPhoto, options: ColorizeOptions) -> ColoredPhoto:
         return self.finish(prepared, self.predict([prepared], options)[0], options)
-
-
-def _halved(values: np.ndarray) -> np.ndarray:
-    """Return the means of 2 x 2 in (…, H, W), both even: as fine as the network's colours are."""
-    *others, height, width = values.shape
-    return values.reshape(*others, height // 2, 2, width // 2, 2).mean((-3, -1))

@@ -5,18 +5,26 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from pix2color.errors import DataError, ImageError, Pix2colorError, StorageError, UsageError
+from pix2color.errors import (
+    DataError,
+    HasColorError,
+    ImageError,
+    MissingExtraError,
+    Pix2colorError,
+    StorageError,
+    UsageError,
+)
 from pix2color.files import hash_bytes, remove_stale, write_bytes
+from pix2color.imaging.formats import READ_ONLY_SUFFIXES
 from pix2color.imaging.io import encode_picture, read_file
 from pix2color.inference.adjust import ChromaStatistics, with_statistics
-from pix2color.inference.colorizer import Colorizer, HasColorError, ReducedPhoto
+from pix2color.inference.colorizer import Colorizer, ReducedPhoto
 from pix2color.inference.folder_plan import (
     JobOptions,
     PlannedPhoto,
@@ -27,54 +35,16 @@ from pix2color.inference.folder_plan import (
 from pix2color.inference.hints import Hint, hints_path, read_hints
 from pix2color.inference.manifest import Manifest, Record
 from pix2color.inference.options import DEEP, ColorizeOptions
+from pix2color.inference.photo_result import COLORED, DONE, FAILED, HAS_COLOR, KEPT, PhotoResult
 from pix2color.progress import say, track
 
 _SECONDS_BETWEEN_PASSES = 2.0
 _WHITE_DOUBT = 50.0  # distance of a* and b* that is white in the map
-_EXIT_SOME_FAILED = 3
-
-# The values are part of the command's JSON.
-COLORED, DONE, HAS_COLOR, KEPT, FAILED = "coloured", "done", "has colour", "kept", "failed"
 _IN_SUMMARY = {
     DONE: "done before",
     HAS_COLOR: "left alone (they have colour)",
     KEPT: "left alone (another file is in their place)",
 }
-
-
-@dataclass
-class PhotoResult:
-    """The result of one photo of a job.
-
-    Attributes:
-        input: the photo.
-        output: its colour version, if there is one.
-        status: ``coloured``; ``done`` before; ``has colour`` and was left alone; ``kept``: the
-            output is a file that was not written by this job; ``failed``.
-        reason: why it was not coloured.
-        notes: what a person should know about the reading.
-        original: the photo as it was, if it was replaced.
-    """
-
-    input: Path
-    output: Path | None
-    status: str
-    reason: str = ""
-    notes: list[str] = field(default_factory=list)
-    original: Path | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return all attributes as values for JSON."""
-        places = {"input": self.input, "output": self.output, "original": self.original}
-        return asdict(self) | {key: path and str(path) for key, path in places.items()}
-
-
-def exit_code(results: list[PhotoResult]) -> int:
-    """Return the exit code of a command that colours photos: 0 none failed, 3 some did, 1 all."""
-    failed = sum(result.status == FAILED for result in results)
-    if not failed:
-        return 0
-    return _EXIT_SOME_FAILED if failed < len(results) else ImageError.exit_code
 
 
 class _NotNeededError(Exception):
@@ -188,6 +158,8 @@ class FolderJob:
                 yield result
 
     def _load(self, photo: PlannedPhoto) -> ReducedPhoto:
+        if self.job.backup is not None and photo.input.suffix.lower() in READ_ONLY_SUFFIXES:
+            raise ImageError(f"{photo.input}: is of a kind that is only read; use --out")
         data = read_file(photo.input)
         photo.digest = hash_bytes(data)
         photo.hints = (*_own_hints(photo.input), *self.job.hints)
@@ -217,6 +189,8 @@ class FolderJob:
     def _write_beside(self, path: Path, data: bytes, photo: PlannedPhoto) -> None:
         name = str(photo.name.with_name(path.name))
         if not self.job.overwrite:
+            if self.job.folder is None and path.exists():  # as a job that was killed left it
+                return
             self._own_record(path, name, photo)
         self._write(path, name, data, photo)
 
@@ -279,7 +253,9 @@ def _as_result(photo: PlannedPhoto, outcome: PhotoResult | Exception) -> PhotoRe
     reason = str(outcome).splitlines()[0] if str(outcome) else type(outcome).__name__
     if isinstance(outcome, StorageError):
         reason += "; make room there, or choose another folder"
-    if not isinstance(outcome, ImageError):
+    if isinstance(outcome, ImageError) and str(photo.input) not in reason:
+        reason = f"{photo.input}: {reason}"
+    elif not isinstance(outcome, (ImageError, MissingExtraError)):
         kind = "" if isinstance(outcome, Pix2colorError) else f"{type(outcome).__name__}: "
         reason = f"{photo.input}: not coloured ({kind}{reason})"
     return PhotoResult(photo.input, None, FAILED, reason)

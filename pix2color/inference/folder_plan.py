@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pix2color.errors import MissingPathError, UsageError
-from pix2color.imaging.io import find_photos, output_path
+from pix2color.imaging.io import PHOTO_SUFFIXES, find_photos, output_path
 from pix2color.inference.hints import Hint
 from pix2color.inference.manifest import Manifest
 from pix2color.inference.options import SUFFIX_BESIDE
@@ -85,7 +85,7 @@ def plan(job: JobOptions, manifest: Manifest) -> list[PlannedPhoto]:
     photos = []
     for path in job.paths:
         if path.is_dir():
-            found = [photo for photo in find_photos(path) if not _lies_beside(job, photo)]
+            found = [photo for photo in find_photos(path) if not _is_out(job, path, photo)]
             photos += [_planned(job, photo, photo.relative_to(path)) for photo in found]
         elif path.exists():
             photos.append(_planned(job, path, Path(path.name)))
@@ -130,14 +130,23 @@ def _planned(job: JobOptions, photo: Path, name: Path) -> PlannedPhoto:
     return PlannedPhoto(photo, job.out / name, name)
 
 
+def _is_out(job: JobOptions, folder: Path, photo: Path) -> bool:
+    """Return whether a file in a folder is certain to be an output, of whichever process."""
+    out = job.out and job.out.resolve()
+    if out and out != folder.resolve() and out.is_relative_to(folder.resolve()):
+        return photo.resolve().is_relative_to(out)
+    return _lies_beside(job, photo)
+
+
 def _lies_beside(job: JobOptions, photo: Path) -> bool:
     """Return whether a file in a folder is what an earlier job has put beside a photo there."""
     if job.folder is not None:
         return False
-    for ending in (_COMPARISON, _DOUBT, photo.suffix):
-        if photo.name.endswith((job.suffix or SUFFIX_BESIDE) + ending):
-            return True
-    return False
+    ending = next(e for e in (_COMPARISON, _DOUBT, photo.suffix) if photo.name.endswith(e))
+    name = Path(photo.name.removesuffix(ending))
+    if name.suffix.lower() in PHOTO_SUFFIXES:  # of a namesake, whose own ending was kept
+        name = name.with_suffix("")
+    return name.name.endswith(job.suffix or SUFFIX_BESIDE)
 
 
 def _is_output(photo: Path, folder: Path | None, manifest: Manifest) -> bool:

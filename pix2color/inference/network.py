@@ -11,7 +11,7 @@ from pix2color.color.lab import lightness, rgb_to_l_ab
 from pix2color.errors import ModelError
 from pix2color.extras import require
 from pix2color.inference.network_input import ReducedPhoto, restore_contrast, stack, stack_hints
-from pix2color.models.header import GRAPH_IN_FOLDER, ONNX, ModelInfo
+from pix2color.models.header import ONNX, ModelInfo, locate_coloring_model
 
 
 class Network(Protocol):
@@ -38,18 +38,16 @@ def load_network(path: Path, device: str) -> tuple[Network, ModelInfo]:
         UsageError: the device is not there.
         MissingExtraError: torch is needed and not installed.
     """
-    if (path / GRAPH_IN_FOLDER).is_file():
-        path /= GRAPH_IN_FOLDER
+    path = locate_coloring_model(path)
     if path.suffix.lower() == ONNX:
         from pix2color.models.onnx_file import OnnxNetwork
 
         network = OnnxNetwork(path, device)
         return network, network.info
     require("torch", str(path))
-    from pix2color.models.model_file import load_model, locate_model
+    from pix2color.models.model_file import load_model
     from pix2color.models.torch_network import TorchNetwork, choose_device
 
-    locate_model(path)
     device = choose_device(device)
     generator, info = load_model(path)
     return TorchNetwork(generator, device), info

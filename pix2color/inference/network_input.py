@@ -105,5 +105,11 @@ def restore_contrast(gray: np.ndarray) -> np.ndarray:
     return levels.clip(0, 255).round().astype(np.uint8)[gray]
 
 
+def halved(values: np.ndarray) -> np.ndarray:
+    """Return the means of 2 x 2 in (…, H, W), both even: as fine as the network's colours are."""
+    *others, height, width = values.shape
+    return values.reshape(*others, height // 2, 2, width // 2, 2).mean((-3, -1))
+
+
 def _padded(side: int) -> int:
     return max(_MIN_SIDE, math.ceil(side / _MULTIPLE) * _MULTIPLE)

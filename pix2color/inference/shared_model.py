@@ -17,7 +17,7 @@ def shared_model(source: Path | str) -> Path:
         return folder / GRAPH_IN_FOLDER
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", str(source)):
         raise MissingPathError(f"{source}: no such folder, and no repository like name/photos")
-    hub = require("huggingface_hub", str(source))
+    hub = require("huggingface_hub", f"{source} (no such folder here)")
     try:
         return Path(hub.hf_hub_download(str(source), GRAPH_IN_FOLDER))
     except Exception as error:  # of the hub or of the network

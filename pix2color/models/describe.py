@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pix2color.extras import require
-from pix2color.models.header import GRAPH_IN_FOLDER, ONNX, ModelInfo
+from pix2color.models.header import ONNX, ModelInfo, locate_coloring_model
 from pix2color.models.onnx_file import OnnxNetwork
 
 
@@ -18,17 +18,16 @@ def describe(path: Path) -> dict[str, Any]:
         MissingPathError, ModelError: it cannot be used.
         MissingExtraError: it takes torch to read it, which is not installed.
     """
-    if (path / GRAPH_IN_FOLDER).is_file():
-        path /= GRAPH_IN_FOLDER
+    path = locate_coloring_model(path)
     if path.suffix.lower() == ONNX:
         network = OnnxNetwork(path, "cpu")
         return _about(path, network.info) | {"format": "onnx"}
     require("torch", str(path))
-    from pix2color.models.model_file import load_model, locate_model
+    from pix2color.models.model_file import load_model
 
     generator, info = load_model(path)
     parameters = sum(p.numel() for p in generator.parameters())
-    return _about(locate_model(path), info) | {"format": "safetensors", "parameters": parameters}
+    return _about(path, info) | {"format": "safetensors", "parameters": parameters}
 
 
 def _about(file: Path, info: ModelInfo) -> dict[str, Any]:

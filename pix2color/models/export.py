@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from pix2color.errors import MissingPathError, UsageError
-from pix2color.files import write_bytes
+from pix2color.files import replacing, write_bytes
 from pix2color.models.base import Generator
-from pix2color.models.header import GRAPH_IN_FOLDER, ModelInfo
-from pix2color.models.model_file import NAME_IN_RUN, load_model, save_model
+from pix2color.models.header import GRAPH_IN_FOLDER, NAME_IN_RUN, ONNX, ModelInfo
+from pix2color.models.model_file import load_model, save_model
 from pix2color.models.onnx_graph import save_onnx
 
-_ONNX = ".onnx"
 _SAFETENSORS = ".safetensors"
 _PLACES = ("train", "val", "runs_dir", "init", "teacher", "encoder_weights", "feature_weights")
 
@@ -29,7 +29,7 @@ def export_onnx(model: Path, out: Path, card: Path | None = None) -> None:
         MissingPathError, ModelError: the model or the card cannot be used.
         MissingExtraError: onnx is not installed.
     """
-    _check_name(out, _ONNX)
+    _check_name(out, ONNX)
     save_onnx(out, *_to_pass_on(model, card))
 
 
@@ -53,10 +53,15 @@ def export_folder(model: Path, out: Path, card: Path | None = None) -> None:
     if out.exists():
         raise UsageError(f"{out}: exists; name a new folder")
     generator, info = _to_pass_on(model, card)
-    write_bytes(out / "config.json", json.dumps(asdict(info), indent=2).encode())
-    write_bytes(out / "README.md", info.card.encode())
-    save_onnx(out / GRAPH_IN_FOLDER, generator, info)
-    save_model(out / NAME_IN_RUN, generator.half(), info)
+    with replacing(out) as folder:
+        try:
+            write_bytes(folder / "config.json", json.dumps(asdict(info), indent=2).encode())
+            write_bytes(folder / "README.md", info.card.encode())
+            save_onnx(folder / GRAPH_IN_FOLDER, generator, info)
+            save_model(folder / NAME_IN_RUN, generator.half(), info)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
 
 
 def _to_pass_on(model: Path, card: Path | None) -> tuple[Generator, ModelInfo]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from pix2color import __version__
+from pix2color.errors import MissingPathError
 
 KEY = "pix2color"
 """Of the header, in the metadata of a file."""
@@ -13,6 +15,8 @@ ONNX = ".onnx"
 """Ending of the files that onnxruntime runs; all others are run by torch."""
 GRAPH_IN_FOLDER = "model.onnx"
 """Name of such a file in a folder that holds a model to share."""
+NAME_IN_RUN = "model.safetensors"
+"""Name of the model file in a run folder."""
 
 
 @dataclass
@@ -47,3 +51,30 @@ class ModelInfo:
     version: str = __version__
     sha256: str = ""
     card: str = ""
+
+
+def locate_model(run_or_file: Path) -> Path:
+    """Return the path of a model file, given it or its run folder.
+
+    Raises:
+        MissingPathError: nothing is there.
+    """
+    path = run_or_file / NAME_IN_RUN if run_or_file.is_dir() else run_or_file
+    if not path.is_file():
+        hint = (
+            f"the run has no {NAME_IN_RUN} yet (written with the first checkpoint)"
+            if run_or_file.is_dir()
+            else "no such model file or run folder"
+        )
+        raise MissingPathError(f"{run_or_file}: {hint}")
+    return path
+
+
+def locate_coloring_model(path: Path) -> Path:
+    """Return the path of the file that colours photos: a folder to share has two.
+
+    Raises:
+        MissingPathError: nothing is there.
+    """
+    graph = path / GRAPH_IN_FOLDER
+    return graph if graph.is_file() else locate_model(path)

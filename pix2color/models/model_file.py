@@ -15,13 +15,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from pix2color.errors import ConfigError, MissingPathError, ModelError, StorageError
+from pix2color.errors import ConfigError, ModelError, StorageError
 from pix2color.files import hash_file, replacing
 from pix2color.models.base import Generator
-from pix2color.models.header import KEY, ModelInfo
+from pix2color.models.header import KEY, ModelInfo, locate_model
 from pix2color.models.registry import build_generator
-
-NAME_IN_RUN = "model.safetensors"
 
 
 def save_model(path: Path, generator: Generator, info: ModelInfo) -> None:
@@ -84,23 +82,6 @@ def load_model(run_or_file: Path) -> tuple[Generator, ModelInfo]:
             "export it again from its run"
         ) from error
     return generator.eval(), info
-
-
-def locate_model(run_or_file: Path) -> Path:
-    """Return the path of a model file, given it or its run folder.
-
-    Raises:
-        MissingPathError: nothing is there.
-    """
-    path = run_or_file / NAME_IN_RUN if run_or_file.is_dir() else run_or_file
-    if not path.is_file():
-        hint = (
-            f"the run has no {NAME_IN_RUN} yet (written with the first checkpoint)"
-            if run_or_file.is_dir()
-            else "no such model file or run folder"
-        )
-        raise MissingPathError(f"{run_or_file}: {hint}")
-    return path
 
 
 def model_hash(run_or_file: Path) -> str:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
 import onnxruntime
+from onnxruntime import InferenceSession
 
 from pix2color.errors import MissingPathError, ModelError, UsageError
 from pix2color.files import hash_bytes, hash_file
 from pix2color.models.header import KEY, ModelInfo
+from pix2color.processes import local_rank
 from pix2color.progress import say
 
 DIGEST = f"{KEY}-sha256"
@@ -27,6 +30,8 @@ PROVIDERS = {
     "openvino": "OpenVINOExecutionProvider",
 }
 """Devices that onnxruntime may be built for, and its names of what runs there."""
+_CPU = PROVIDERS["cpu"]
+_NUMBERED = ("cuda", "directml")
 
 
 def devices() -> list[str]:
@@ -35,20 +40,28 @@ def devices() -> list[str]:
     return [device for device, provider in PROVIDERS.items() if provider in found]
 
 
-def choose_provider(device: str) -> str:
-    """Return onnxruntime's provider for a device; ``auto`` takes CUDA if it has it, or the CPU.
+def choose_provider(device: str) -> tuple[str, dict[str, int]]:
+    """Return onnxruntime's provider for a device, and its options.
+
+    Args:
+        device: a key of ``PROVIDERS``, with a number behind a colon if there are several of a
+            kind; ``auto`` takes CUDA if it is there, or the CPU.
 
     Raises:
         UsageError: the device is unknown, or the installed onnxruntime was not built for it.
     """
     if device == "auto":
         device = "cuda" if "cuda" in devices() else "cpu"
-    if device not in devices():
+    kind, _, number = device.partition(":")
+    numbered = kind in _NUMBERED and (number.isdecimal() or not number)
+    if kind not in devices() or not (numbered or kind == device):
         raise UsageError(
             f"device {device}: this onnxruntime runs on {', '.join(devices())} (or auto); install "
             "one that is built for it, or name a run folder, which torch runs"
         )
-    return PROVIDERS[device]
+    # Where a launcher has started several processes, each takes a device of its own.
+    options = {"device_id": int(number or local_rank())} if numbered else {}
+    return PROVIDERS[kind], options
 
 
 class OnnxNetwork:
@@ -56,7 +69,7 @@ class OnnxNetwork:
 
     Args:
         path: of a file that ``pix2color export`` has written.
-        device: ``auto`` or a key of ``PROVIDERS``. If it fails, the CPU takes its place.
+        device: see ``choose_provider``. If it fails, the CPU takes its place.
 
     Raises:
         MissingPathError: nothing is there.
@@ -68,7 +81,8 @@ class OnnxNetwork:
         if not path.is_file():
             raise MissingPathError(f"{path}: no such file; `pix2color export` writes one")
         self._path = path
-        self._session = self._start(choose_provider(device))
+        self._device = Lock()  # of other devices than the CPU, not all take several calls at once
+        self._session = self._start(*choose_provider(device))
         self.info = self._checked_header()
         self._inputs = [given.name for given in self._session.get_inputs()]
 
@@ -86,42 +100,45 @@ class OnnxNetwork:
             none = (np.zeros((len(L), 3, *L.shape[2:]), np.float32),)
             given["hints"] = (hints or none)[0]
         try:
+            if _provider(self._session) != _CPU:
+                with self._device:
+                    if _provider(self._session) != _CPU:  # nobody has left it meanwhile
+                        return self._run_on_device(output, given)
             return self._session.run([output], given)[0]
         except Exception as error:  # onnxruntime's classes differ by what is wrong
             if "allocate" in str(error):
                 raise MemoryError(str(error)) from error
-            if not self._leave_device(error):
-                raise
-        return self._run(output, L, *hints)
+            raise
 
-    def _start(self, provider: str) -> onnxruntime.InferenceSession:
+    def _run_on_device(self, output: str, given: dict[str, np.ndarray]) -> np.ndarray:
+        try:
+            return self._session.run([output], given)[0]
+        except Exception as error:  # of its driver, of its memory
+            self._session = self._start_on_cpu(_provider(self._session), error)
+            return self._session.run([output], given)[0]
+
+    def _start(self, provider: str, provider_options: dict[str, int]) -> InferenceSession:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1  # the photos are what is worked on in parallel
         options.log_severity_level = 4  # what goes wrong is raised, too
+        options.enable_mem_pattern = provider == _CPU  # DirectML has none
+        wanted = [(provider, provider_options)]
         try:
-            session = onnxruntime.InferenceSession(self._path, options, providers=[provider])
+            session = InferenceSession(self._path, options, providers=wanted)
         except Exception as error:  # onnxruntime's classes differ by what is wrong
-            if provider != PROVIDERS["cpu"]:
+            if provider != _CPU:
                 return self._start_on_cpu(provider, error)
             raise ModelError(
                 f"{self._path}: is not an ONNX file, damaged, or without its weights beside it"
             ) from error
-        if session.get_providers()[0] != provider:  # it has given up that device by itself
+        if _provider(session) != provider:  # it has given up that device by itself
             return self._start_on_cpu(provider, "it could not be started")
         return session
 
-    def _start_on_cpu(self, provider: str, reason: object) -> onnxruntime.InferenceSession:
-        first = str(reason).splitlines()[0]
+    def _start_on_cpu(self, provider: str, reason: object) -> InferenceSession:
+        first = (str(reason).splitlines() or [type(reason).__name__])[0]
         say(f"warning: {provider} failed, going on with the CPU ({first})")
-        return self._start(PROVIDERS["cpu"])
-
-    def _leave_device(self, error: Exception) -> bool:
-        """Go on with the CPU after an error; return False if that is where it happened."""
-        provider = self._session.get_providers()[0]
-        if provider == PROVIDERS["cpu"]:
-            return False
-        self._session = self._start_on_cpu(provider, error)
-        return True
+        return self._start(_CPU, {})
 
     def _checked_header(self) -> ModelInfo:
         entries: dict[str, Any] = self._session.get_modelmeta().custom_metadata_map
@@ -139,3 +156,7 @@ class OnnxNetwork:
             return ModelInfo(**json.loads(entries[KEY]))
         except (TypeError, KeyError, ValueError) as error:
             raise ModelError(f"{path}: another version wrote it; export it again") from error
+
+
+def _provider(session: InferenceSession) -> str:
+    return session.get_providers()[0]

@@ -14,7 +14,8 @@ from pix2color.data.batches import EpochOrder
 from pix2color.data.sources import Photo
 from pix2color.files import replacing
 from pix2color.models.base import Generator
-from pix2color.models.model_file import NAME_IN_RUN, ModelInfo, save_model
+from pix2color.models.header import NAME_IN_RUN, ModelInfo
+from pix2color.models.model_file import save_model
 from pix2color.progress import say
 from pix2color.training import checkpoint, selection
 from pix2color.training.engine import Engine

@@ -1,5 +1,8 @@
 """Photos of phones and cameras, which an extra reads."""
 
+import io
+from pathlib import Path
+
 import numpy as np
 import pytest
 from command_line import invoke
@@ -8,7 +11,7 @@ from skimage import data
 
 from pix2color.errors import ImageError, MissingExtraError
 from pix2color.imaging.grayscale import read_gray_photo
-from pix2color.imaging.io import find_photos
+from pix2color.imaging.io import find_photos, reading_limits
 
 CAMERA = Image.fromarray(data.camera())
 
@@ -58,6 +61,30 @@ def test_a_phones_photo_is_read_and_its_colour_version_is_a_jpeg(heic, tmp_path)
         assert picture.size == (512, 512)
 
 
+def test_what_has_lost_its_name_is_known_by_its_content(heic, raw):
+    for path in (heic, raw):
+        named = read_gray_photo(path).gray
+        for name in ("photo", "a.jpg", "a.NEF.jpg"):
+            assert np.array_equal(read_gray_photo(Path(name), path.read_bytes()).gray, named)
+    jpeg = io.BytesIO()
+    CAMERA.save(jpeg, "JPEG")
+    assert read_gray_photo(Path("a.heic"), jpeg.getvalue()).gray.shape == (512, 512)
+    assert read_gray_photo(Path("a.nef"), jpeg.getvalue()).gray.shape == (512, 512)
+
+
+def test_they_are_never_written_in_place(heic, tmp_path):
+    before = heic.read_bytes()
+    done = invoke("colorize", heic, "--in-place", "--backup", tmp_path / "backup")
+    assert done.returncode == 1
+    assert "phone.heic" in done.stderr
+    assert heic.read_bytes() == before
+
+
+def test_limits_hold_for_them_too(raw):
+    with reading_limits(max_pixels=1000, allow_truncated=False), pytest.raises(ImageError):
+        read_gray_photo(raw)
+
+
 def test_a_cameras_raw_file_is_developed(raw):
     photo = read_gray_photo(raw)
     assert photo.gray.shape[1] > photo.gray.shape[0] > 50
@@ -78,9 +105,11 @@ def test_broken_ones_are_named(name, tmp_path):
 )
 def test_without_the_extra_they_say_how_to_install_it(name, package, tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, package, None)
-    (tmp_path / name).write_bytes(b"whatever")
+    start = b"whatever" if package == "rawpy" else b"\0\0\0\x18ftypheic"
+    (tmp_path / name).write_bytes(start + bytes(40))
     with pytest.raises(MissingExtraError, match=r"pix2color\[formats\]"):
         read_gray_photo(tmp_path / name)
     done = invoke("colorize", tmp_path, "--out", tmp_path / "out")
     assert done.returncode == 1
     assert "pip install 'pix2color[formats]'" in done.stderr
+    assert done.stderr.count(name) == 1

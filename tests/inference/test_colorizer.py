@@ -1,5 +1,6 @@
 """The one inference object, with networks whose answer is known."""
 
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -102,8 +103,13 @@ class TestColorize:
         sources = (str(path), path.read_bytes(), CAMERA, CAMERA.convert("RGB"), *arrays)
         for source in sources:
             assert np.array_equal(np.asarray(colorizer.colorize(source)), first)
-        with path.open("rb") as file:
+        with path.open("rb") as file, tempfile.TemporaryFile() as nameless:
             assert np.array_equal(np.asarray(colorizer.colorize(file)), first)
+            nameless.write(path.read_bytes())
+            nameless.seek(0)
+            assert np.array_equal(np.asarray(colorizer.colorize(nameless)), first)
+        half = np.asarray(colorizer.colorize((gray / 255).astype(np.float16))).astype(int)
+        assert np.abs(half - first).max() <= 2
         color = np.stack([gray / np.float32(255)] * 3, axis=-1)
         assert np.array_equal(np.asarray(colorizer.colorize(color)), first)
 
@@ -122,6 +128,9 @@ class TestColorize:
             (np.full((4, 4), np.nan), r"\[0, 1\]"),
             (np.zeros((4, 4, 2), np.uint8), "shape"),
             (np.zeros(4, np.uint8), "shape"),
+            (np.zeros((0, 4), np.uint8), "shape"),
+            ([1, 2], "list"),
+            (None, "NoneType"),
             (np.zeros((4, 4), np.int64), "int64"),
             (np.zeros((4, 4, 3), np.uint16), "uint16"),
         ):

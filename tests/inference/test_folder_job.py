@@ -110,8 +110,41 @@ def test_a_path_alone_is_coloured_beside_the_photo_and_nothing_is_overwritten(al
     assert np.ptp(np.asarray(Image.open(album / "camera-2.png")).astype(int), axis=2).max() > 5
 
 
+def test_namesakes_have_places_of_their_own_beside_them_again_and_again(album):
+    Image.fromarray(data.camera()).resize((40, 40)).save(album / "old.png")
+    for _ in range(2):
+        result = invoke(album, "--compare", "--doubt")
+        assert result.returncode == 0, result.stderr
+        assert sum("-colour" in name and "." in name for name in made(album)) == 6 * 3
+    assert {"old-colour.gif.jpg", "old-colour.png.jpg"} <= set(made(album))
+
+
+def test_a_by_product_of_a_killed_job_does_not_hold_up_the_photo(album):
+    (album / "camera-colour.compare.jpg").write_bytes(b"left")
+    result = invoke(album / "camera.jpg", "--compare")
+    assert result.returncode == 0, result.stderr
+    assert (album / "camera-colour.jpg").is_file()
+    assert (album / "camera-colour.compare.jpg").read_bytes() == b"left"
+
+
+def test_processes_agree_on_the_photos_while_others_write_among_them(album):
+    out = album / "colour"
+    for shard in ("2/2", "1/2", "2/2"):
+        result = invoke("colorize", album, "--out", out, "--shard", shard)
+        assert result.returncode == 0, result.stderr
+    assert len(made(out)) == 5
+
+
+@pytest.mark.parametrize("values", [("x", "4"), ("5", "2"), ("-1", "2"), ("0", "0")])
+def test_launchers_that_talk_nonsense_are_told(values, album, tmp_path, monkeypatch):
+    for name, value in zip(("SLURM_PROCID", "SLURM_NTASKS"), values, strict=True):
+        monkeypatch.setenv(name, value)
+    assert "SLURM_NTASKS" in one_line(invoke("colorize", album, "--out", tmp_path / "out"), 2)
+
+
 def test_what_is_neither_command_nor_path_is_named(album):
-    assert "none.jpg" in one_line(pix2color(album / "none.jpg"), 2)
+    for path in (album / "none.jpg", "./nowhere", f"none{os.sep}"):
+        assert "no such" in one_line(pix2color(path), 2)
     assert "colorise" in pix2color("colorise", album).stderr
 
 

@@ -11,8 +11,7 @@ from PIL import Image
 from skimage import data
 
 from pix2color import ColorizeOptions, Colorizer
-from pix2color.errors import ImageError, UsageError
-from pix2color.inference.colorizer import HasColorError
+from pix2color.errors import HasColorError, ImageError, UsageError
 from pix2color.web.sessions import shared_options
 
 

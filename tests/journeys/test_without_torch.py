@@ -16,6 +16,7 @@ from skimage import data
 from pix2color.cli.serve import SAMPLES
 
 MOST_BYTES = 250e6
+WEIGHTS = ROOT / "pix2color" / "default.safetensors"
 
 
 def needed(name: str, found: set[str]) -> set[str]:
@@ -116,8 +117,8 @@ def test_python_colours(light, photo):
         ),
         (["export", "--format", "onnx", "--out", "a.onnx"], "train"),
         (["recipes"], "train"),
-        (["info", "default.safetensors"], "train"),
-        (["colorize", ".", "--model", "a-run", "--out", "o"], "train"),
+        (["info", WEIGHTS], "train"),
+        (["colorize", ".", "--model", WEIGHTS, "--out", "o"], "train"),
         (["serve"], "web"),
     ],
 )
