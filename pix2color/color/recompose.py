@@ -13,12 +13,14 @@ their Y', so that none is clipped the smallest factor of them is taken.
 from __future__ import annotations
 
 import functools
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
 from pix2color.color.lab import l_ab_to_rgb, lightness, rgb_to_l_ab
+from pix2color.processes import cores
 
 # Y' minus gray, of colours with the gray's L*, is nearly m·c − q / (gray + OFFSET), c = (Cb, Cr).
 # m follows from the luminance of sRGB and the luma of JPEG. q grows with c² and comes from the
@@ -59,14 +61,17 @@ class Planes:
     def to_picture(self) -> Image.Image:
         """Return the same as a Pillow RGB picture."""
         planes = [np.empty_like(self.y) for _ in range(3)]
-        width = self.y.shape[1]
-        step = max(1, BLOCK_PIXELS // width)
-        for top in range(0, len(self.cb), step):
+        step = max(1, BLOCK_PIXELS // self.y.shape[1])
+
+        def convert(top: int) -> None:
             halves, pixels = slice(top, top + step), slice(2 * top, 2 * (top + step))
             blue, red = (c[halves].astype(np.float32) - 128 for c in (self.cb, self.cr))
             for plane, (_, from_blue, from_red, _) in zip(planes, _RGB_FROM_YCBCR, strict=True):
                 move = np.rint(from_blue * blue + from_red * red).astype(np.int16)
                 _add_saturated(self.y[pixels], move, plane[pixels])
+
+        with ThreadPoolExecutor(cores()) as pool:
+            list(pool.map(convert, range(0, len(self.cb), step)))
         return Image.merge("RGB", list(map(Image.fromarray, planes)))
 
 

@@ -61,6 +61,8 @@ def as_gray_photo(source: Source) -> GrayPhoto:
     if isinstance(source, (str, Path)):
         return read_gray_photo(Path(source))
     if isinstance(source, np.ndarray):
+        if source.dtype == np.uint8 and source.ndim == 2 and source.size:
+            return GrayPhoto(np.ascontiguousarray(source))
         return gray_photo(_picture_of(source))
     if isinstance(source, Image.Image):
         return gray_photo(source)
