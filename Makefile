@@ -80,8 +80,7 @@ open-model: $(READY)
 	    --licences $(PHOTOS)/manifest.csv --only open=yes
 	$(BIN)/pix2color pretrain --config configs/open-l1.yaml $(OPEN)
 	$(BIN)/pix2color train-gan --config configs/open-gan.yaml --init runs/open-l1 --select $(OPEN)
-	$(BIN)/pix2color train-doubt --config configs/default-doubt.yaml --name open-doubt \
-	    --init runs/open-gan $(OPEN)
+	$(BIN)/pix2color train-doubt --config configs/open-doubt.yaml --init runs/open-gan $(OPEN)
 	$(BIN)/python assets/ship.py open runs/open-doubt docs/model-card-open.md runs
 
 docs: $(READY)

@@ -12,7 +12,7 @@ from pathlib import Path
 from pix2color.errors import StorageError
 from pix2color.processes import is_running
 
-SHIPPED_MODELS = ("default",)
+SHIPPED_MODELS = ("default", "open")
 """Names of the models that come with the package, each for colouring and for training on."""
 _HOST = "".join(c for c in socket.gethostname() if c.isalnum())  # folders may be shared
 
