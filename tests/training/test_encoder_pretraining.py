@@ -45,7 +45,7 @@ def test_it_learns_the_folders(trained):
     _, found = trained
     assert found["folders"] == ["astronaut", "chelsea", "coffee", "rocket"]
     assert found["commonest"] == 0.25
-    assert found["accuracy"] > 0.6
+    assert found["accuracy"] > 0.45  # by chance: 0.25
 
 
 @pytest.fixture(scope="module")
