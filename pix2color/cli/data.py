@@ -8,7 +8,6 @@ import click
 
 from pix2color.cli.options import PATH, Command
 from pix2color.errors import UsageError
-from pix2color.extras import require
 
 
 @click.command(
@@ -87,8 +86,6 @@ def prepare(
     preparation = Preparation(
         size=size, shards=shards, min_side=min_side, min_colorfulness=min_colorfulness
     )
-    if shards:
-        require("webdataset", "--shards")
     column, _, value = (only or "").partition("=")
     if only and not (licences and column and value):
         raise UsageError(f"--only {only}: goes with --licences, as COLUMN=VALUE")

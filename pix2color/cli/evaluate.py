@@ -102,8 +102,6 @@ def evaluate(
 
     The grey picture is measured beside it; docs/metrics.md explains the measures.
     """
-    if perceptual:
-        require("torchmetrics.image", "--perceptual")
     from pix2color.evaluation import tables
     from pix2color.evaluation.hint_curve import hint_curve
     from pix2color.evaluation.perceptual import Perceptual
@@ -117,6 +115,7 @@ def evaluate(
     for path in filter(None, (csv_path, sheet)):
         if path.is_dir():
             raise UsageError(f"{path}: is a folder; name a file")
+    measures = Perceptual(perceptual) if perceptual else None
     colorizer = Colorizer.load(model)
     curve = hint_curve(colorizer, data, hint_counts) if hint_counts else {}
     result = run(
@@ -124,7 +123,7 @@ def evaluate(
         list(data),
         model_input=given,
         critic=False,  # not before the table is printed
-        perceptual=Perceptual(perceptual) if perceptual else None,
+        perceptual=measures,
     )
     if not as_json:
         click.echo(tables.table(result, pending="critic" if critic else None))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Array = TypeVar("Array", np.ndarray, "Tensor")
-"""Either library's."""
+"""An array of numpy or a tensor of torch."""
 L_HALF_RANGE = 50.0
 """L* is 0 to 100; ``L = L* / 50 - 1``."""
 AB_SCALE = 110.0

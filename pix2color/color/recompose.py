@@ -99,7 +99,7 @@ def ycbcr_to_rgb(y: Image.Image, cb: Image.Image, cr: Image.Image) -> Image.Imag
 
 @dataclass(frozen=True)
 class ChromaMaps:
-    """What ``recompose`` needs to know of a photo's colours, at the size of the network.
+    """The chroma maps of a photo, at the size of the network.
 
     Attributes:
         channels: uint8 (h, w, 4): Cb, Cr and the slopes of the factor below white and above black.

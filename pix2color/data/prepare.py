@@ -18,6 +18,7 @@ from pix2color.data.prepared import DROPPED, HEADER, MANIFEST, Dropped, Entry, r
 from pix2color.data.prepared_writer import Lines, RawPictures, Shards
 from pix2color.data.sources import picture_colorfulness
 from pix2color.errors import DataError, ImageError, MissingPathError, UsageError
+from pix2color.extras import require
 from pix2color.files import hash_bytes, replacing
 from pix2color.imaging.io import encode_picture, find_photos, read_rgb
 from pix2color.processes import cores
@@ -89,6 +90,8 @@ def prepare(
         UsageError: ``out`` is something else, or was prepared in another way.
         MissingExtraError: shards are wanted and the webdataset package is missing.
     """
+    if how.shards:
+        require("webdataset", "--shards")
     about = _read_licenses(licences) if licences else {}
     license_of = {path: line["licence"] for path, line in about.items()}
     found = {path.resolve() for source in sources for path in find_photos(source)}

@@ -12,7 +12,6 @@ from typing import Any, BinaryIO, Generic, TypeVar
 
 from pix2color.data.prepared import PICTURES, Dropped, Entry, read_lines
 from pix2color.errors import DataError
-from pix2color.extras import require
 from pix2color.files import replacing
 
 _SHARD_BYTES, _SHARD_PICTURES = 256_000_000, 2_000
@@ -115,15 +114,14 @@ class Shards:
         folder: prepared, or to be.
         entries: of its manifest.
 
-    Raises:
-        MissingExtraError: the webdataset package is not installed.
-
     Attributes:
         entries: those whose pictures are there.
     """
 
     def __init__(self, folder: Path, entries: list[Entry]) -> None:
-        self._writer = require("webdataset", "--shards").TarWriter
+        from webdataset import TarWriter
+
+        self._writer = TarWriter
         self.folder = folder
         self.entries = [entry for entry in entries if (folder / entry.file).is_file()]
         self._number = len({entry.file for entry in self.entries})

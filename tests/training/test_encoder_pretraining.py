@@ -32,7 +32,7 @@ def trained(photos, tmp_path_factory):
     """A few real steps on the four folders of ``photos``."""
     folder = tmp_path_factory.mktemp("encoder")
     result = pix2color(
-        *("pretrain-encoder", "--data", photos, "--max-steps", 40, "--json"),
+        *("pretrain-encoder", "--data", photos, "--max-steps", 60, "--json"),
         *("--out", folder / "e.safetensors", "--runs-dir", folder, "--name", "curves"),
         *settings(*QUICK, "data.batch_size=8", "data.min_scale=0.8", "ema=0.9"),
         *settings("validation.on_training_photos=true", "validation.size=48"),
@@ -45,7 +45,7 @@ def test_it_learns_the_folders(trained):
     _, found = trained
     assert found["folders"] == ["astronaut", "chelsea", "coffee", "rocket"]
     assert found["commonest"] == 0.25
-    assert found["accuracy"] > 0.45  # by chance: 0.25
+    assert found["accuracy"] > 0.6
 
 
 @pytest.fixture(scope="module")
@@ -85,9 +85,9 @@ def test_curves_are_in_tensorboard(trained):
     events = EventAccumulator(str(trained[0] / "curves"))
     events.Reload()
     losses = [point.value for point in events.Scalars("encoder/cross_entropy")]
-    assert len(losses) == 40
+    assert len(losses) == 60
     assert losses[-1] < losses[0]
-    assert events.Scalars("val/accuracy")[-1].step == 40
+    assert events.Scalars("val/accuracy")[-1].step == 60
 
 
 def test_the_encoder_is_where_the_generator_begins(trained):
