@@ -86,7 +86,7 @@ def test_curves_are_in_tensorboard(trained):
     events.Reload()
     losses = [point.value for point in events.Scalars("encoder/cross_entropy")]
     assert len(losses) == 60
-    assert losses[-1] < losses[0]
+    assert sum(losses[-10:]) < sum(losses[:10]) / 2  # the loss of one batch is chance
     assert events.Scalars("val/accuracy")[-1].step == 60
 
 
