@@ -13,8 +13,7 @@ from pix2color.imaging.grayscale import GrayPhoto
 from pix2color.inference.hints import Hint, paint_hints
 
 _MULTIPLE = 16  # sides of what the network sees are multiples of it, so that photos share batches
-# From this on: torch 2.13 reads memory that nobody wrote in some bf16 convolutions of width 2.
-_MIN_SIDE = 64
+_MIN_SIDE = 64  # less is less than the deepest layers need
 _MAX_PIXELS = 2_000_000  # that the network is shown, of long strips
 _FADED_BLACK, _FADED_WHITE = 30, 226  # gray levels, L* of 11 and 90
 _FRESH_BLACK, _FRESH_WHITE = 17, 241  # L* of 5 and 95

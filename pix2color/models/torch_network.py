@@ -11,12 +11,13 @@ from torch import Tensor
 
 from pix2color.errors import UsageError
 from pix2color.models.base import Generator
-from pix2color.models.precision import computes_in_bf16
 from pix2color.processes import local_rank
 
 
 class TorchNetwork:
-    """A generator as a function on arrays, computing in bf16 where the hardware does.
+    """A generator as a function on arrays.
+
+    It computes in float32, so that colours are those that onnxruntime finds.
 
     Args:
         generator: moved to the device.
@@ -24,11 +25,9 @@ class TorchNetwork:
     """
 
     def __init__(self, generator: Generator, device: str = "cpu") -> None:
-        half = computes_in_bf16(torch.device(device).type)
-        self.dtype, self.device = torch.bfloat16 if half else torch.float32, device
-        self.generator = cast("Any", generator.eval())
-        self.generator.to(device, self.dtype)
-        self.generator.to(memory_format=torch.channels_last)
+        self.device = device
+        self.generator = cast("Any", generator.float().eval())
+        self.generator.to(device, memory_format=torch.channels_last)
 
     def __call__(self, L: np.ndarray, *hints: np.ndarray) -> np.ndarray:
         """Return the ab (N, 2, H, W) of L (N, 1, H, W), both float32."""
@@ -49,10 +48,10 @@ class TorchNetwork:
     def _run(self, predict: Callable[..., Tensor], *given: np.ndarray) -> np.ndarray:
         layout = torch.channels_last
         inputs = (
-            torch.from_numpy(x).to(self.device, self.dtype, memory_format=layout) for x in given
+            torch.from_numpy(x).to(self.device, memory_format=layout) for x in given
         )
         try:
-            return predict(*inputs).float().cpu().numpy()
+            return predict(*inputs).cpu().numpy()
         except RuntimeError as error:
             if "out of memory" in str(error) or "allocate memory" in str(error):  # on a CPU
                 raise MemoryError(str(error)) from error

@@ -248,7 +248,7 @@ class TestParallel:
         for gray, out in zip(grays, stream, strict=True):
             assert out.size == gray.shape[::-1]
             alone = np.asarray(colorizer.colorize(gray)).astype(int)
-            assert np.abs(np.asarray(out) - alone).mean() < 1  # bf16 rounds by batch
+            assert (np.abs(np.asarray(out) - alone) <= 1).mean() >= 0.999
 
     def test_a_stream_reads_ahead_a_little_only(self):
         taken = []
