@@ -100,7 +100,7 @@ def test_a_model_in_half_precision_colours_alike_and_carries_its_card(
     half, full = (np.asarray(Colorizer.load(m).colorize(path)).astype(int) for m in (out, whole))
     away = np.abs(half - full)
     assert away.mean() < 0.5
-    assert (away <= 1).mean() >= 0.999
+    assert (away > 2).mean() < 0.01
     assert "not for evidence" in pix2color("info", out).stdout
     about, before = (json.loads(pix2color("info", m, "--json").stdout) for m in (out, whole))
     assert about["recipe"]["reconstruction"] == before["recipe"]["reconstruction"]
