@@ -6,7 +6,7 @@ READY := $(VENV)/ready
 DEMO := demo
 PHOTOS ?= photos
 
-.PHONY: help demo test test-all pytest lint bench model open-model docs clean
+.PHONY: help demo test test-all pytest lint bench model open-model docs site clean
 
 help:
 	@echo "make demo   colour some photos, and train briefly"
@@ -17,6 +17,7 @@ help:
 	@echo "make model  the shipped model again, in hours; PHOTOS=folder has train/, val/, …-more/"
 	@echo "make open-model  the same of openly licensed photos alone; PHOTOS/manifest.csv tells"
 	@echo "make docs   the documentation as a site, in site/"
+	@echo "make site   the page that colours inside the browser, in build/site/"
 	@echo "make clean  remove what demo made"
 
 $(READY): setup.cfg pyproject.toml constraints.txt
@@ -86,6 +87,9 @@ open-model: $(READY)
 docs: $(READY)
 	$(BIN)/python docs/reference.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+site: $(READY)
+	$(BIN)/python -m pix2color.web.site build/site
 
 clean:
 	rm -rf $(DEMO) site

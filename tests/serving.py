@@ -1,16 +1,28 @@
-"""A server of the web page in a process of its own, for the tests of it."""
+"""Servers of the web page, for the tests of it."""
 
+import asyncio
 import contextlib
+import functools
 import io
 import os
 import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 from command_line import FORCED_PATH
 from PIL import Image
+
+from pix2color.errors import MissingExtraError
+from pix2color.web.guard import POLICY
+from pix2color.web.site import build_site
 
 WATCHED = """\
 import os
@@ -83,6 +95,48 @@ def served(
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
     assert not outside.exists(), outside.read_text()
+
+
+class _Handler(SimpleHTTPRequestHandler):
+    """Gives out files, and lets the page do no more than it must."""
+
+    extensions_map = SimpleHTTPRequestHandler.extensions_map | {".mjs": "text/javascript"}
+
+    def end_headers(self):
+        self.send_header("Content-Security-Policy", POLICY)
+        super().end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+def files_server(folder: Path) -> tuple[ThreadingHTTPServer, str]:
+    """A server of a folder's files in a thread, and its address."""
+    handler = functools.partial(_Handler, directory=folder)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server, f"http://127.0.0.1:{server.server_port}/"
+
+
+@contextlib.contextmanager
+def site_served(out: Path):
+    """The static site, built and given out; skips the test without what builds it."""
+    try:
+        build_site(out)
+    except MissingExtraError as error:
+        pytest.skip(str(error))
+    server, address = files_server(out)
+    try:
+        yield address
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def run_async(main: Coroutine) -> Any:
+    """Run it in a thread of its own: Playwright has a loop in that of the tests."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, main).result()
 
 
 def pixels(file: bytes) -> np.ndarray:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
 from pix2color.cli.options import MODEL, Command
 from pix2color.errors import UsageError
-from pix2color.extras import missing
+from pix2color.extras import require
 
 # Nothing heavy is imported up here: `--help` must answer at once.
 _PASSWORD = "PIX2COLOR_PASSWORD"
@@ -59,12 +58,13 @@ def serve(
 ) -> None:  # fmt: skip
     """Colour photos in the browser (needs pix2color[web]).
 
-    Photos stay on this machine, and are removed when their page is closed. With --host, names and
+    Photos stay on this machine, and none is kept. With --host, names and
     passwords travel unencrypted unless a proxy in front of it adds https.
     """
-    if find_spec("gradio") is None:
-        raise missing("gradio", "serve")
+    for module in ("starlette", "uvicorn", "python_multipart"):
+        require(module, "serve")
     from pix2color.web import server
+    from pix2color.web.application import Limits
 
     if user == "":
         raise UsageError("--user: is empty; say who may, with --user NAME")
@@ -80,7 +80,7 @@ def serve(
     server.serve(
         Colorizer.load(model, device),
         listening,
-        limits=server.Limits(max_file_mb * 2**20, max_pixels),
+        limits=Limits(max_file_mb * 2**20, max_pixels),
         credentials=credentials,
         ready=lambda: click.echo(f"{address}  (Ctrl-C ends it)"),
     )

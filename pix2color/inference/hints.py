@@ -71,19 +71,30 @@ def hints_path(photo: Path) -> Path:
 
 
 def read_hints(path: Path) -> list[Hint]:
-    """Read hints from a JSON file: a list of objects with ``x``, ``y`` and ``color``.
+    """Read hints from a JSON file; see ``parse_hints``.
 
     Raises:
         UsageError: the file cannot be read, or holds something else.
     """
     try:
-        return [_from_json(entry) for entry in json.loads(path.read_text(encoding="utf-8"))]
+        return parse_hints(path.read_text(encoding="utf-8"))
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
-    except (OSError, ValueError, TypeError) as error:
-        raise UsageError(
-            f'{path}: cannot be read as hints; write [{{"x": 120, "y": 80, "color": "#7a2e2e"}}]'
-        ) from error
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path}: cannot be read as hints ({error})") from error
+
+
+def parse_hints(text: str) -> list[Hint]:
+    """Return hints that are written in JSON: a list of objects with ``x``, ``y`` and ``color``.
+
+    Raises:
+        UsageError: something else is.
+    """
+    try:
+        return [_from_json(entry) for entry in json.loads(text)]
+    except (ValueError, TypeError, RecursionError) as error:
+        example = '[{"x": 120, "y": 80, "color": "#7a2e2e"}]'
+        raise UsageError(f"hints: cannot be read; write {example}") from error
 
 
 def paint_hints(hints: Iterable[Hint], photo: np.ndarray, reduced: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pix2color.errors import UsageError
 
@@ -77,6 +77,17 @@ class ColorizeOptions:
         check_range("quality", self.quality, *QUALITIES, whole=True)
         if self.depth not in DEPTHS:
             raise UsageError(f"depth: {self.depth} is neither 8 nor 16")
+
+
+def shared_options(**options: Any) -> ColorizeOptions:
+    """Return the options of a photo that is coloured on a server, within what others leave.
+
+    Raises:
+        UsageError: one of them is out of its range.
+    """
+    if options.get("render_size") is not None:
+        check_range("render_size", options["render_size"], *SHARED_RENDER_SIZES, whole=True)
+    return ColorizeOptions(**options)
 
 
 def check_range(name: str, value: object, low: float, high: float, *, whole: bool = False) -> None:

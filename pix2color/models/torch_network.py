@@ -47,9 +47,7 @@ class TorchNetwork:
     @torch.inference_mode()
     def _run(self, predict: Callable[..., Tensor], *given: np.ndarray) -> np.ndarray:
         layout = torch.channels_last
-        inputs = (
-            torch.from_numpy(x).to(self.device, memory_format=layout) for x in given
-        )
+        inputs = (torch.from_numpy(x).to(self.device, memory_format=layout) for x in given)
         try:
             return predict(*inputs).cpu().numpy()
         except RuntimeError as error:

@@ -1,4 +1,4 @@
-"""The guard before gradio, which can do much that a page of photos has no use for."""
+"""The guard before the application: who may ask, how much they may send, and how slowly."""
 
 from __future__ import annotations
 
@@ -8,14 +8,22 @@ import secrets
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-_NEEDED = (  # what gradio's page asks for
-    *("/config", "/theme.css", "/favicon.ico", "/assets/", "/static/"),
-    *("/gradio_api/upload", "/gradio_api/queue/", "/gradio_api/heartbeat/", "/gradio_api/cancel"),
-    *("/gradio_api/startup-events", "/gradio_api/app_id"),
-)
-_OURS = ("/photos/", "/api/colorize")
-_MOST_SAID = 2**20  # bytes of a request that brings no photo
 _MOST_DRAINED = 2**30
+_SECONDS_IN_ALL = 600.0
+POLICY = (
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; "
+    "img-src 'self' blob: data:; connect-src 'self'; worker-src 'self'; manifest-src 'self'; "
+    "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+)
+"""What a browser may do on the page: run and fetch what its own server gives, and nothing else."""
+_HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+_PRIVATE = {"Cache-Control": "private, no-store"}
 
 Refusal = tuple[int, str, dict[str, str]]
 """Status, text and headers."""
@@ -23,15 +31,16 @@ _FULL = 503, "the server is full; try again in some minutes", {"Retry-After": "3
 
 
 class Guard:
-    """A filter of requests, for those that page and documented API need, from people let in.
+    """A filter of requests, for people who are let in and send no more than they may.
 
     Args:
         app: the application behind it (ASGI).
         credentials: user and password; None lets in whoever reaches the machine itself.
         hosts: names under which the server may be addressed, against pages elsewhere that point a
             name of their own at it; None for any.
-        most_bytes: size of a request to an address that takes files, by address.
-        has_room: whether so many bytes more may be stored; takes its time.
+        most_bytes: size of a request.
+        most_arriving: size of all requests that are being sent or worked on.
+        seconds_between_parts: how long a request may pause.
     """
 
     def __init__(
@@ -40,12 +49,14 @@ class Guard:
         *,
         credentials: tuple[str, str] | None,
         hosts: tuple[str, ...] | None,
-        most_bytes: dict[str, int],
-        has_room: Callable[[int], bool],
+        most_bytes: int,
+        most_arriving: int,
+        seconds_between_parts: float = 20.0,
     ) -> None:
-        self.app, self.hosts, self.most_bytes, self.has_room = app, hosts, most_bytes, has_room
-        self._arriving = 0  # bytes of files that are being sent, and are stored nowhere yet
-        self.key = credentials and base64.b64encode(":".join(credentials).encode())
+        self.app, self.hosts, self.seconds_between_parts = app, hosts, seconds_between_parts
+        self.most_bytes, self.most_arriving = most_bytes, most_arriving
+        self._arriving = 0
+        self._key = credentials and base64.b64encode(":".join(credentials).encode())
 
     async def __call__(self, scope: dict, receive: Callable, send: Callable) -> None:
         if scope["type"] == "websocket":
@@ -56,17 +67,21 @@ class Guard:
             return
         headers = dict(scope["headers"])
         refusal = self._refusal(scope, headers)
-        brings = scope["method"] == "POST" and scope["path"] in self.most_bytes
-        size = int(headers[b"content-length"]) if brings and not refusal else 0
+        size = 0 if refusal else int(headers.get(b"content-length", b"0"))
+        if self._arriving + size > self.most_arriving:
+            refusal, size = _FULL, 0
         self._arriving += size
+        in_time = _in_time(receive, self.seconds_between_parts)
         try:
-            if size and not await asyncio.to_thread(self.has_room, self._arriving):
-                refusal = _FULL
             if refusal is None:
-                await self.app(scope, receive, send)
+                api = scope["path"].startswith("/api/")
+                extra = _HEADERS | (_PRIVATE if api else {"Cache-Control": "no-cache"})
+                await self.app(scope, in_time, _with_headers(send, extra))
             else:
-                await _drained(receive)
+                await _drained(in_time)
                 await _answer(send, *refusal)
+        except TimeoutError:
+            await _answer(send, 408, "the request took too long", {})
         finally:
             self._arriving -= size
 
@@ -77,24 +92,16 @@ class Guard:
             return 421, "this server answers to its own name only", {}
         if origin and origin.partition("://")[2] != host:
             return 403, "another site must not use this one", {}
-        if self.key is not None:
+        if self._key is not None:
             given = headers.get(b"authorization", b"").partition(b" ")[2].strip()
-            if not secrets.compare_digest(given, self.key):
-                return (
-                    401,
-                    "user and password, please",
-                    {"WWW-Authenticate": 'Basic realm="photos"'},
-                )
-        path = scope["path"]
-        if path != "/" and not path.startswith((*_NEEDED, *_OURS)):
-            return 404, "there is nothing here", {}
-        if scope["method"] == "POST":
-            length = headers.get(b"content-length", b"")
-            if not length.isdigit() or b"transfer-encoding" in headers:
-                return 411, "say how long the request is (Content-Length)", {}
-            most = self.most_bytes.get(path, _MOST_SAID)
-            if int(length) > most:
-                return 413, f"too large: at most {most >> 20} MiB go at once", {}
+            if not secrets.compare_digest(given, self._key):
+                realm = {"WWW-Authenticate": 'Basic realm="photos"'}
+                return 401, "user and password, please", realm
+        length = headers.get(b"content-length", b"0" if scope["method"] != "POST" else b"")
+        if not length.isdigit() or b"transfer-encoding" in headers:
+            return 411, "say how long the request is (Content-Length)", {}
+        if int(length) > self.most_bytes:
+            return 413, f"too large: at most {self.most_bytes >> 20} MiB go at once", {}
         return None
 
 
@@ -104,6 +111,35 @@ def _name(host: str) -> str | None:
         return urlsplit(f"//{host}").hostname
     except ValueError:  # no address at all
         return None
+
+
+def _in_time(receive: Callable, pause: float) -> Callable:
+    """Return ``receive`` for a request that must not dawdle: the time is that of its own parts."""
+    end = asyncio.get_running_loop().time() + _SECONDS_IN_ALL
+    done = False
+
+    async def receive_in_time() -> dict:
+        nonlocal done
+        if done:  # what follows is the news that the client has left
+            return await receive()
+        left = end - asyncio.get_running_loop().time()
+        async with asyncio.timeout(min(pause, left)):
+            message = await receive()
+        done = not message.get("more_body", False)
+        return message
+
+    return receive_in_time
+
+
+def _with_headers(send: Callable, extra: dict[str, str]) -> Callable:
+    raw = [(key.lower().encode(), value.encode()) for key, value in extra.items()]
+
+    async def send_with_headers(message: dict) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", []), *raw]}
+        await send(message)
+
+    return send_with_headers
 
 
 async def _drained(receive: Callable) -> None:

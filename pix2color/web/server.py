@@ -1,64 +1,28 @@
-"""The server of the web page: photos in, colour out, nothing kept.
-
-Gradio draws the page. What it can do besides is shut off: of its addresses only those that the page
-needs are answered, and files are served by addresses of our own, which name no file.
-"""
+"""The server of the web page: photos in, colour out, nothing kept."""
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from urllib.parse import quote
+
+import uvicorn
 
 from pix2color.errors import UsageError
 from pix2color.imaging.io import reading_limits
 from pix2color.inference.colorizer import Colorizer
-from pix2color.web.coloring_queue import ColoringQueue
+from pix2color.processes import cores
+from pix2color.web.application import Limits, page_application
+from pix2color.web.fair_queue import FairQueue
 from pix2color.web.guard import Guard
-from pix2color.web.sessions import Sessions
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
-_MOST_STORED = 8 * 2**30
-_FILES_AT_ONCE = 20  # of the largest size, in one upload
-_FORM_BYTES = 2**16  # of a form, besides the file in it
-
-
-@dataclass(frozen=True)
-class Limits:
-    """The limits on the photos that may be sent.
-
-    Attributes:
-        file_bytes: size of a file.
-        pixels: size of a picture.
-    """
-
-    file_bytes: int
-    pixels: int
-
-
-def application(
-    queue: ColoringQueue, limits: Limits, credentials: tuple[str, str] | None
-) -> Callable:
-    """Return the whole server as an ASGI application."""
-    # Gradio reads these as it is imported.
-    os.environ["GRADIO_TEMP_DIR"] = str(queue.sessions.root)
-    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    from pix2color.web.gradio_page import mount_page
-
-    return Guard(
-        mount_page(queue),
-        credentials=credentials,
-        hosts=_LOOPBACK if credentials is None else None,
-        most_bytes={
-            "/gradio_api/upload": _FILES_AT_ONCE * limits.file_bytes,
-            "/api/colorize": limits.file_bytes + _FORM_BYTES,
-        },
-        has_room=lambda more: queue.sessions.stored() + more <= _MOST_STORED,
-    )
+_MOST_ARRIVING = 2 * 2**30  # bytes
+_MOST_WAITING = 100  # photos
+_MOST_CONNECTIONS = 500
+_FORM_BYTES = 2**20  # of a call, besides the photo in it
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -91,20 +55,30 @@ def serve(
     credentials: tuple[str, str] | None,
     ready: Callable[[], None],
 ) -> None:
-    """Answer requests until a signal ends it; then remove all photos that were sent."""
-    queue = ColoringQueue(colorizer, Sessions(limits.file_bytes))
+    """Answer requests until a signal ends it."""
+    queue = FairQueue(cores(), _MOST_WAITING, colorizer.use_one_thread)
+    guard = Guard(
+        page_application(colorizer, queue, limits),
+        credentials=credentials,
+        hosts=_LOOPBACK if credentials is None else None,
+        most_bytes=2 * limits.file_bytes + _FORM_BYTES,  # a reference photo may come along
+        most_arriving=_MOST_ARRIVING,
+    )
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            ready()
+
+    config = uvicorn.Config(
+        guard,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        limit_concurrency=_MOST_CONNECTIONS,
+        timeout_graceful_shutdown=2,
+    )
     try:
-        app = application(queue, limits, credentials)
-        import uvicorn
-
-        class Server(uvicorn.Server):
-            async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-                await super().startup(sockets)
-                ready()
-
-        config = uvicorn.Config(
-            app, log_level="warning", access_log=False, timeout_graceful_shutdown=2
-        )
         # Once it has shut down, uvicorn raises the signal that ended it again.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         if hasattr(signal, "SIGHUP"):  # the terminal was closed

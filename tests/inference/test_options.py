@@ -12,7 +12,7 @@ from skimage import data
 
 from pix2color import ColorizeOptions, Colorizer
 from pix2color.errors import HasColorError, ImageError, UsageError
-from pix2color.web.sessions import shared_options
+from pix2color.inference.options import shared_options
 
 
 @pytest.mark.parametrize(

@@ -19,12 +19,7 @@ from PIL import Image
 import pix2color
 
 # Imported by us, and asked for by what we ask for.
-COMES_WITH = {
-    "fastapi": "gradio",
-    "matplotlib": "fastai",
-    "starlette": "gradio",
-    "uvicorn": "gradio",
-}
+COMES_WITH = {"matplotlib": "fastai"}
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +58,12 @@ def test_the_whole_package_is_inside(inside):
         f"pix2color/{path.relative_to(ROOT).as_posix()}"
         for path in (ROOT / "configs").rglob("*.yaml")
     }
-    by_name = {"default.safetensors", "WEIGHTS-NOTICE.md", "samples/README.md", "web/page/web.js"}
+    by_name = {
+        "default.safetensors",
+        "WEIGHTS-NOTICE.md",
+        "samples/README.md",
+        "web/page/engines/server.js",
+    }
     missing = (package | recipes | {f"pix2color/{name}" for name in by_name}) - inside
     assert not missing
     assert not [name for name in inside if name.startswith(("tests", "pretrain", "docs"))]
@@ -103,7 +103,7 @@ def test_the_wheel_asks_for_what_the_package_imports(metadata):
     asked = names(line for line in lines if not line.endswith(for_who_works_on_it))
     homes = packages_distributions()
     imported = set(third_party()) - sys.stdlib_module_names - {"pix2color"}
-    assert {"torch", "PIL", "gradio", "fastai"} <= imported
+    assert {"torch", "PIL", "starlette", "fastai"} <= imported
     for module in imported:
         home = canonicalize_name(homes.get(module, [module])[0])
         if home in COMES_WITH:

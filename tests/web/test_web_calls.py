@@ -1,5 +1,7 @@
 """The server as programs see it, friendly ones and others."""
 
+import asyncio
+import base64
 import http.server
 import io
 import json
@@ -17,14 +19,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from conftest import ROOT, one_line, pix2color
+from conftest import one_line, pix2color
 from PIL import Image
-from serving import pixels, served, stored_files
+from serving import pixels, run_async, served, stored_files
 
 # Its fixtures take long to make: once, not in every process of the tests.
 pytestmark = pytest.mark.xdist_group("web")
 
-pytest.importorskip("gradio", reason="no gradio on this machine: pip install 'pix2color[web]'")
+pytest.importorskip("starlette", reason="no starlette: pip install 'pix2color[web]'")
 
 
 def call(address: str, photo: bytes, name: str = "old.jpg", headers=(), **fields: object) -> bytes:
@@ -33,7 +35,7 @@ def call(address: str, photo: bytes, name: str = "old.jpg", headers=(), **fields
         return answer.read()
 
 
-def called(address: str, photo: bytes, name: str, headers=(), **fields: object):
+def called(address: str, photo: bytes, name: str, headers=(), at="colorize", **fields: object):
     """That call, to be read."""
     edge = "0123456789abcdef"
     parts = [
@@ -47,7 +49,7 @@ def called(address: str, photo: bytes, name: str, headers=(), **fields: object):
         + b"\r\n"
     )
     request = urllib.request.Request(
-        f"{address}/api/colorize",
+        f"{address}/api/{at}",
         b"".join(parts) + f"--{edge}--\r\n".encode(),
         {"Content-Type": f"multipart/form-data; boundary={edge}", **dict(headers)},
     )
@@ -111,30 +113,33 @@ def test_parallel_clients_get_their_own_photos(server):
         list(clients.map(client, range(8)))
 
 
-def test_only_what_the_page_needs_is_answered(server, place):
-    def get(path: str, **headers: str) -> None:
-        urllib.request.urlopen(urllib.request.Request(server + path, headers=headers), timeout=30)
+def test_only_what_the_page_needs_is_answered(server):
+    def get(path: str, **headers: str):
+        request = urllib.request.Request(server + path, headers=headers)
+        return urllib.request.urlopen(request, timeout=30)
 
-    get("/")
+    with get("/") as answer:
+        assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
     for path in (
-        f"/gradio_api/file={ROOT / 'setup.cfg'}",
-        "/gradio_api/file=http://example.org/",
-        "/gradio_api/proxy=http://example.org/",
-        "/gradio_api/info",
-        "/monitoring",
-        "/photos/x/1/result",
-        "/static/../../../../../../etc/passwd",
+        "/../../setup.cfg",
+        "/..%2f..%2fsetup.cfg",
+        "/engines/../../web/server.py",
+        "/%2fetc/passwd",
+        "/api/nothing",
         "/docs",
     ):
         assert refused(get, path)[0] in (403, 404), path
+    assert refused(get, "/api/colorize")[0] in (404, 405)
     for host in ("pages.example.org", "["):
         assert refused(get, "/", Host=host)[0] == 421
-    large = urllib.request.Request(f"{server}/gradio_api/queue/join", bytes(2**20 + 1))
-    assert refused(urllib.request.urlopen, large)[0] == 413
+    large = urllib.request.Request(f"{server}/api/look", headers={"Content-Length": str(2**30)})
+    large.method = "POST"
+    assert refused(urllib.request.urlopen, large, b"")[0] in (400, 413)
     assert refused(get, "/", Origin="https://pages.example.org")[0] == 403
 
 
-def test_what_a_request_names_is_neither_read_nor_fetched(server, place, gray):
+def test_what_a_call_names_is_neither_read_nor_fetched(server, place, gray):
     asked: list[str] = []
 
     class Elsewhere(http.server.BaseHTTPRequestHandler):
@@ -145,28 +150,83 @@ def test_what_a_request_names_is_neither_read_nor_fetched(server, place, gray):
     with http.server.HTTPServer(("127.0.0.1", 0), Elsewhere) as elsewhere:
         threading.Thread(target=elsewhere.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{elsewhere.server_port}/photo.jpg"
-        before = stored_files(place)
-        for number, path in enumerate((str(gray), str(place / "temporary"), url)):
-            photo = {"path": path, "orig_name": "a.jpg", "meta": {"_type": "gradio.FileData"}}
-            page = f"hostile{number}"
-            wish = {
-                "data": [[photo], None, 1, 0, 64, False],
-                "fn_index": 0,
-                "session_hash": page,
-            }
-            request = urllib.request.Request(
-                f"{server}/gradio_api/queue/join",
-                json.dumps(wish).encode(),
-                {"Content-Type": "application/json"},
-            )
-            urllib.request.urlopen(request, timeout=30).close()
-            data = f"{server}/gradio_api/queue/data?session_hash={page}"
-            with urllib.request.urlopen(data, timeout=30) as answer:
-                told = answer.read().decode()
-            assert "drop them again" in told, told
+        for name in (str(gray), "../../etc/passwd", url, "<img src=x onerror=alert(1)>.jpg"):
+            with called(server, gray.read_bytes(), name) as answer:
+                told = answer.headers["Content-Disposition"]
+            given = urllib.parse.unquote(told.partition("utf-8''")[2])
+            assert not set(given) & set("/<>:")
+            for field in ("like", "hints"):
+                assert refused(call, server, gray.read_bytes(), **{field: name})[0] == 400
         elsewhere.shutdown()
     assert not asked
-    assert stored_files(place) == before
+    assert not stored_files(place)
+
+
+def test_a_call_takes_hints_and_gives_doubts(gray, tmp_path):
+    with served("default", tmp_path / "temporary") as address:
+        photo = gray.read_bytes()
+        hints = json.dumps([{"x": 150, "y": 200, "color": "#1f7a7a"}])
+        plain, hinted = (
+            pixels(call(address, photo)),
+            pixels(call(address, photo, hints=hints)),
+        )
+        assert (hinted - plain)[200, 150, 0] < -10
+        spots = json.loads(call(address, photo, at="doubt"))
+        assert 1 <= len(spots) <= 5
+        assert all(0 <= spot["x"] < 300 and 0 <= spot["y"] < 300 for spot in spots)
+        found = json.loads(call(address, photo, at="look"))
+        assert (found["width"], found["height"], found["has_color"]) == (300, 300, False)
+        assert pixels(base64.b64decode(found["preview"])).shape == (300, 300, 3)
+        outside = json.dumps([{"x": 900, "y": 1, "color": "red"}])
+        assert "outside" in refused(call, address, photo, hints=outside)[1]
+
+
+def test_the_description_is_of_what_there_is(server, gray):
+    with urllib.request.urlopen(f"{server}/api/openapi.json", timeout=30) as answer:
+        told = json.load(answer)
+    for path, methods in told["paths"].items():
+        if "get" in methods:
+            with urllib.request.urlopen(server + path, timeout=30) as answer:
+                assert set(json.load(answer)) == set(
+                    methods["get"]["responses"]["200"]["content"]["application/json"]["schema"][
+                        "properties"
+                    ]
+                )
+            continue
+        form = methods["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+        _, text = refused(call, server, gray.read_bytes(), at=path.split("/")[-1], nothing=1)
+        assert set(form["properties"]) <= set(re.findall(r"\w+", text.partition("there are")[2]))
+
+
+def test_a_request_that_dawdles_is_ended(gray, pretrained):
+    from pix2color.web.guard import Guard
+
+    async def main() -> list[int]:
+        sent: list[dict] = []
+
+        async def app(scope, receive, send):
+            await receive()
+
+        async def never():
+            await asyncio.sleep(60)
+
+        async def send(message):
+            sent.append(message)
+
+        guard = Guard(
+            app,
+            credentials=None,
+            hosts=None,
+            most_bytes=100,
+            most_arriving=100,
+            seconds_between_parts=0.1,
+        )
+        headers = [(b"content-length", b"10"), (b"host", b"localhost")]
+        scope = {"type": "http", "method": "POST", "path": "/api/look", "headers": headers}
+        await guard(scope, never, send)
+        return [message["status"] for message in sent if "status" in message]
+
+    assert run_async(main()) == [408]
 
 
 def test_a_length_that_a_request_does_not_keep_to_is_refused(server):
@@ -190,7 +250,7 @@ def test_a_password_is_asked_for(pretrained, tmp_path, gray):
     options = ("--host", "0.0.0.0", "--user", "family", "--max-file-mb", 1)
     with served(pretrained, tmp_path / "t", *options, password="Oma") as address:
         address = address.replace("0.0.0.0", "127.0.0.1")
-        for path in ("/", "/config", "/assets/x", "/photos/x/1/result", "/api/colorize"):
+        for path in ("/", "/app.js", "/api/model", "/nothing", "/api/colorize"):
             assert refused(get, address + path)[0] == 401
             assert refused(get, address + path, **wrong)[0] == 401
         assert get(address, **key) == 200
@@ -199,7 +259,7 @@ def test_a_password_is_asked_for(pretrained, tmp_path, gray):
         assert (code, "larger than 1 MiB" in text) == (413, True)
         code, text = refused(call, address, bytes(21 * 2**20), headers=key)
         assert (code, "too large" in text) == (413, True)
-    assert not list((tmp_path / "t").glob("pix2color-serve-*"))
+    assert not [path for path in (tmp_path / "t").rglob("*") if path.is_file()]
 
 
 def test_the_password_is_asked_for_on_the_terminal(pretrained, tmp_path):
