@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 import numpy as np
-import onnxruntime
-from onnxruntime import InferenceSession
 
 from pix2color.errors import MissingPathError, ModelError, UsageError
 from pix2color.files import hash_bytes, hash_file
 from pix2color.models.header import KEY, ModelInfo
 from pix2color.processes import local_rank
 from pix2color.progress import say
+
+# Builds from 1.29 on report their use to Microsoft; what people colour is nobody's business. The
+# variable counts as the library is loaded, the call on Windows.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+import onnxruntime
+from onnxruntime import InferenceSession
+
+onnxruntime.disable_telemetry_events()
 
 DIGEST = f"{KEY}-sha256"
 """Metadata with the hash of the whole file, in which the hash itself is 64 zeros."""
@@ -65,7 +72,11 @@ def choose_provider(device: str) -> tuple[str, dict[str, int]]:
 
 
 class OnnxNetwork:
-    """A network in an ONNX file, with the header ``info``; safe to use from several threads.
+    """A network in an ONNX file; safe to use from several threads.
+
+    Attributes:
+        info: its header.
+        weights: the file beside it that has its large weights; None if it has them itself.
 
     Args:
         path: of a file that ``pix2color export`` has written.
@@ -81,6 +92,7 @@ class OnnxNetwork:
         if not path.is_file():
             raise MissingPathError(f"{path}: no such file; `pix2color export` writes one")
         self._path = path
+        self.weights: Path | None = None
         self._device = Lock()  # of other devices than the CPU, not all take several calls at once
         self._session = self._start(*choose_provider(device))
         self.info = self._checked_header()
@@ -149,8 +161,10 @@ class OnnxNetwork:
         blank = path.read_bytes().replace(digest.encode(), NO_DIGEST.encode()) if digest else b""
         try:
             weights = json.loads(entries.get(WEIGHTS, "null"))
+            if weights:
+                self.weights = path.with_name(weights["file"])
             if hash_bytes(blank) != digest or (
-                weights and hash_file(path.with_name(weights["file"])) != weights["sha256"]
+                self.weights and hash_file(self.weights) != weights["sha256"]
             ):
                 raise ModelError(f"{path}: damaged, or changed since it was written")
             return ModelInfo(**json.loads(entries[KEY]))

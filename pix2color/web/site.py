@@ -16,11 +16,9 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-from onnxruntime import InferenceSession
-
 from pix2color.errors import MissingExtraError, Pix2colorError, StorageError
 from pix2color.files import coloring_model, hash_file
-from pix2color.models.onnx_file import WEIGHTS, OnnxNetwork
+from pix2color.models.onnx_file import OnnxNetwork
 from pix2color.progress import say
 from pix2color.web.guard import POLICY
 
@@ -77,10 +75,9 @@ def build_site(
 
 def _copy_model(source: Path, out: Path) -> None:
     """Copy a model, and write what the page must know of it."""
-    info = OnnxNetwork(source, "cpu").info  # which checks that its files are whole
-    entries = InferenceSession(source).get_modelmeta().custom_metadata_map
-    weights = json.loads(entries.get(WEIGHTS, "null"))
-    names = {"graph": source.name} | ({"weights": weights["file"]} if weights else {})
+    network = OnnxNetwork(source, "cpu")  # which checks that its files are whole
+    info, weights = network.info, network.weights
+    names = {"graph": source.name} | ({"weights": weights.name} if weights else {})
     folder = out / "model"
     folder.mkdir()
     shipped = source.parent == Path(__file__).parent.parent
