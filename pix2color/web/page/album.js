@@ -17,7 +17,7 @@ export class Album extends EventTarget {
   #engine;
   #running = 0;
   #count = 0;
-  #last = { ...PLAIN }; // set for all photos: for those, too, that come later
+  #last = { ...PLAIN }; // set for all photos
 
   constructor(engine) {
     super();
@@ -47,15 +47,25 @@ export class Album extends EventTarget {
     this.#work();
   }
 
-  remove(photo) {
+  /** Take a photo away; returns what brings it back within so many milliseconds. */
+  remove(photo, milliseconds) {
     const place = this.photos.indexOf(photo);
-    if (place < 0) return;
     this.photos.splice(place, 1);
     if (this.current === photo) this.current = this.photos[Math.min(place, this.photos.length - 1)] ?? null;
     photo.gone = true;
-    for (const url of [photo.beforeURL, photo.afterURL]) if (url) URL.revokeObjectURL(url);
-    this.#engine.forget(photo);
+    const forget = () => {
+      for (const url of [photo.beforeURL, photo.afterURL]) if (url) URL.revokeObjectURL(url);
+      this.#engine.forget(photo);
+    };
+    const timer = setTimeout(forget, milliseconds);
     this.#fire("list");
+    return () => {
+      clearTimeout(timer);
+      photo.gone = false;
+      this.photos.splice(place, 0, photo);
+      if (photo.state === "coloring") photo.state = "waiting";
+      this.select(photo);
+    };
   }
 
   select(photo) {
@@ -67,37 +77,40 @@ export class Album extends EventTarget {
 
   /** Colour a photo that has colour, or try again what failed. */
   insist(photo) {
-    photo.insisted = true;
+    if (photo.state === "color") photo.insisted = true;
     photo.state = photo.preview ? "waiting" : "reading";
     this.refresh(photo);
   }
 
-  /** Change options of these photos; the picture changes when it is ready. */
-  setOptions(photos, changes) {
-    if (photos.length === this.photos.length) Object.assign(this.#last, changes);
-    for (const photo of photos) {
-      Object.assign(photo.options, changes);
-      this.refresh(photo);
-    }
+  /** Try again all that failed. */
+  retry() {
+    for (const photo of this.photos) if (photo.state === "failed") this.insist(photo);
   }
 
-  /** Replace the hints of a photo; `remember` if undo should come back to those before. */
-  setHints(photo, hints, remember = true) {
-    if (remember) this.remember(photo);
-    photo.hints = hints;
+  /** Change options of a photo; the picture changes when it is ready. */
+  setOptions(photo, changes) {
+    Object.assign(photo.options, changes);
     this.refresh(photo);
   }
 
-  /** Keep the hints as they are now for undo. */
-  remember(photo) {
-    photo.past.push(photo.hints);
+  /** Give all photos these options, those too that come later. */
+  setOptionsOfAll(options) {
+    Object.assign(this.#last, options);
+    for (const photo of this.photos) this.setOptions(photo, options);
+  }
+
+  /** Replace the hints of a photo; undo comes back to those before. */
+  setHints(photo, hints) {
+    photo.past.push(photo.hints.filter(hint => hint.color));
     photo.future = [];
+    photo.hints = hints;
+    this.refresh(photo);
   }
 
   undo(photo, back = true) {
     const [from, to] = back ? [photo.past, photo.future] : [photo.future, photo.past];
     if (!from.length) return;
-    to.push(photo.hints);
+    to.push(photo.hints.filter(hint => hint.color));
     photo.hints = from.pop();
     this.refresh(photo);
   }
@@ -105,7 +118,7 @@ export class Album extends EventTarget {
   /** Ask for a photo's picture anew. */
   refresh(photo) {
     photo.wanted++;
-    if (photo.state === "done") photo.state = "waiting";
+    if (photo.state === "done" || (photo.state === "failed" && photo.preview)) photo.state = "waiting";
     this.#fire("change", photo);
     this.#work();
   }

@@ -2,29 +2,26 @@
 
 import { Album, PLAIN, given } from "./album.js";
 import { Chooser } from "./chooser.js";
+import { nameOf } from "./colors.js";
+import { save, saveAll, savePhoto } from "./downloads.js";
 import { Engine } from "./engine.js";
 import { Film } from "./film.js";
+import { Marks } from "./marks.js";
 import { text } from "./strings.js";
 import { Viewer } from "./viewer.js";
-import { freeName, zip } from "./zip.js";
 
 const $ = id => document.getElementById(id);
-const SPOTS = ".hints.json";
-let album, chooser, engine, film, viewer;
-let selected = null; // id of the hint whose colour is being chosen
-let pipette = null; // {photo, id} of the hint that is to take a colour from a photo
-let count = 0; // of hints
+const WORKING = ["reading", "waiting", "coloring"];
+const REMEMBERED = 10_000; // milliseconds in which a photo that was removed can come back
+const waiting = []; // files that came before the engine was ready
+let album, chooser, engine, film, marks, viewer;
 
 function start() {
   for (const element of document.querySelectorAll("[data-text]")) element.textContent = text(element.dataset.text);
-  for (const name of ["zoomIn", "zoomOut", "zoomFit"]) {
-    const button = document.querySelector(`[data-name=${name}]`);
-    button.ariaLabel = button.title = text(name);
-  }
-  $("compare").ariaLabel = text("compare");
-  $("view").ariaLabel = text("picture");
-  $("film").ariaLabel = text("photos");
-  for (const id of ["add", "choose"]) $(id).addEventListener("click", () => $("files").click());
+  for (const element of document.querySelectorAll("[data-name]")) element.ariaLabel = text(element.dataset.name);
+  for (const button of document.querySelectorAll("#zoom button")) button.title = button.ariaLabel;
+  for (const id of ["add", "choose"]) onClick(id, () => $("files").click());
+  onClick("start-again", begin);
   takeFiles();
   begin();
 }
@@ -32,38 +29,40 @@ function start() {
 async function begin() {
   const say = message => ($("starting").textContent = message);
   say(text("loading"));
+  $("start-again").hidden = true;
   try {
     const megabytes = bytes => (bytes / 1e6).toFixed(1);
     engine = await Engine.start((done, all) => say(text("loadingSize", { done: megabytes(done), all: megabytes(all) })));
   } catch (error) {
     say(text("noStart", { reason: error.message }));
+    $("start-again").hidden = false;
     return;
   }
   say("");
   $("privacy").textContent = text(engine.local ? "privacyBrowser" : "privacyServer");
   album = new Album(engine);
   viewer = new Viewer();
+  marks = new Marks(album);
   chooser = new Chooser($("chooser"));
   film = new Film($("film"), album);
   if (!engine.model.takesHints) $("known-help").textContent = text("noHints");
   listen();
   draw();
   document.body.classList.add("ready");
-  const early = waiting.splice(0);
-  if (early.length) takeIn(early);
+  takeIn(waiting.splice(0));
 }
 
-// ---- Photos and spots come in -------------------------------------------------------------
-
-const waiting = []; // files that came before the engine was ready
+// ---- Files come in ------------------------------------------------------------------------
 
 function takeFiles() {
-  for (const input of [$("files"), $("spots-file")]) {
-    input.addEventListener("change", () => {
-      takeIn([...input.files]);
-      input.value = "";
-    });
-  }
+  const chosen = (id, take) => $(id).addEventListener("change", () => {
+    const files = [...$(id).files];
+    $(id).value = "";
+    if (files.length) take(files);
+  });
+  chosen("files", takeIn);
+  chosen("marks-file", ([file]) => marks.load(file, album.current));
+  chosen("like-file", ([file]) => borrow(file));
   let depth = 0;
   addEventListener("dragenter", event => {
     event.preventDefault();
@@ -79,6 +78,7 @@ function takeFiles() {
     takeIn([...event.dataTransfer.files]);
   });
   addEventListener("paste", event => takeIn([...event.clipboardData.files]));
+  addEventListener("beforeunload", event => album?.photos.length && event.preventDefault());
 }
 
 function takeIn(files) {
@@ -86,34 +86,22 @@ function takeIn(files) {
     waiting.push(...files);
     return;
   }
-  const spots = files.filter(file => file.name.endsWith(".json"));
-  const photos = files.filter(file => !spots.includes(file));
+  const isMarks = file => file.name.toLowerCase().endsWith(".json");
+  const photos = files.filter(file => !isMarks(file));
   if (photos.length) album.add(photos);
-  for (const file of spots) readSpots(file);
+  for (const file of files.filter(isMarks)) marks.load(file);
 }
 
-async function readSpots(file) {
-  const stem = file.name.slice(0, -SPOTS.length);
-  const named = album.photos.find(photo => stemOf(photo.name) === stem);
-  const photo = named ?? (album.photos.length === 1 ? album.current : null);
-  if (!photo) return tell(text("spotsNoPhoto", { name: file.name }));
+/** Take over the colours of a photo, if it has any. */
+async function borrow(file) {
   try {
-    const hints = JSON.parse(await file.text()).map(({ x, y, color }) => {
-      if (!Number.isFinite(x) || !Number.isFinite(y) || !/^#[0-9a-f]{6}$/i.test(color)) throw new TypeError();
-      return { id: ++count, x, y, color };
-    });
-    album.setHints(photo, hints);
-    album.select(photo);
-  } catch {
-    tell(text("spotsWrong", { name: file.name }));
+    const found = await engine.look(file);
+    if (!found.hasColor) throw new Error(text("likeGray"));
+    album.setOptions(album.current, { like: file });
+  } catch (error) {
+    tell(`${file.name}: ${error.message}`);
   }
 }
-
-function tell(message) {
-  $("progress").textContent = message;
-}
-
-const stemOf = name => name.replace(/\.[^.]*$/, "");
 
 // ---- What people do -----------------------------------------------------------------------
 
@@ -124,169 +112,119 @@ function listen() {
     if (event.detail === album.current) drawPhoto();
     drawProgress();
   });
+  film.addEventListener("remove", event => remove(event.detail));
   viewer.addEventListener("tap", event => tap(event.detail));
-  viewer.addEventListener("doubt", event => addSpot(event.detail));
-  viewer.addEventListener("spot", event => select(event.detail.id));
-  viewer.addEventListener("delete", event => removeSpot(event.detail.id));
-  viewer.addEventListener("move", event => moveSpot(event.detail));
-  chooser.addEventListener("color", event => paint(event.detail.color, event.detail.done));
-  chooser.addEventListener("delete", () => removeSpot(selected));
-  chooser.addEventListener("close", () => select(null));
-  chooser.addEventListener("pipette", () => {
-    pipette = { photo: album.current, id: selected };
-    drawPhoto();
+  viewer.addEventListener("doubt", event => marks.add(event.detail));
+  viewer.addEventListener("spot", event => marks.select(event.detail.id));
+  viewer.addEventListener("delete", event => closeChooser(() => marks.remove(event.detail.id)));
+  viewer.addEventListener("move", event => marks.move(event.detail));
+  viewer.addEventListener("nudge", event => marks.nudge(event.detail));
+  marks.addEventListener("message", event => tell(event.detail));
+  marks.addEventListener("change", drawPhoto);
+  chooser.addEventListener("color", event => marks.paint(event.detail.color, event.detail.done));
+  chooser.addEventListener("delete", () => closeChooser(() => marks.remove(marks.selected)));
+  chooser.addEventListener("close", () => closeChooser(() => marks.select(null)));
+  chooser.addEventListener("pipette", () => marks.pick(true));
+  addEventListener("keydown", shortcut);
+  onClick("undo", () => marks.undo());
+  onClick("redo", () => marks.undo(false));
+  onClick("save-marks", () => {
+    const { name, blob } = marks.file(album.current);
+    save(blob, name);
   });
-  addEventListener("keydown", event => {
-    if (event.key === "Escape") {
-      pipette = null;
-      select(null);
-    } else if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z" && album.current) {
-      event.preventDefault();
-      album.undo(album.current, !event.shiftKey);
-    }
-  });
-  $("undo").addEventListener("click", () => album.undo(album.current));
-  $("redo").addEventListener("click", () => album.undo(album.current, false));
-  $("load-spots").addEventListener("click", () => $("spots-file").click());
-  $("save-spots").addEventListener("click", () => save(spotsFile(album.current), stemOf(album.current.name) + SPOTS));
-  $("download").addEventListener("click", () => downloading($("download"), downloadOne));
-  $("download-all").addEventListener("click", () => downloading($("download-all"), downloadAll));
+  onClick("load-marks", () => $("marks-file").click());
+  onClick("download", () => downloading($("download"), () => savePhoto(album, album.current)));
+  onClick("download-all", () => downloading($("download-all"), () => saveAll(album, marks)));
+  onClick("retry", () => album.retry());
+  onClick("message-close", () => ($("message").hidden = true));
+  $("show-marks").addEventListener("change", () => $("view").classList.toggle("plain", !$("show-marks").checked));
   listenToLook();
 }
 
 function listenToLook() {
-  const change = changes => album.setOptions(scope(), changes);
+  const change = changes => album.setOptions(album.current, changes);
   $("saturation").addEventListener("input", () => change({ saturation: Number($("saturation").value) }));
   $("temperature").addEventListener("input", () => change({ temperature: Number($("temperature").value) }));
   $("render-size").addEventListener("input", () => change({ renderSize: Number($("render-size").value) }));
-  $("reset").addEventListener("click", () => change(PLAIN));
-  $("like").addEventListener("click", () => $("like-file").click());
-  $("unlike").addEventListener("click", () => change({ like: null }));
-  $("like-file").addEventListener("change", () => {
-    if ($("like-file").files.length) change({ like: $("like-file").files[0] });
-    $("like-file").value = "";
+  onClick("reset", () => change(PLAIN));
+  onClick("look-for-all", () => {
+    album.setOptionsOfAll(album.current.options);
+    tell(text("lookForAllDone"));
+  });
+  onClick("like", () => $("like-file").click());
+  onClick("unlike", () => {
+    change({ like: null });
+    $("like").focus();
   });
 }
 
-function scope() {
-  return document.querySelector("[name=scope]:checked").value === "all" ? album.photos : [album.current];
+function shortcut(event) {
+  const photo = album.current, key = event.key.toLowerCase();
+  if (event.key === "Escape") closeChooser(() => (marks.pipette ? marks.pick(false) : marks.select(null)));
+  else if ((event.ctrlKey || event.metaKey) && "zy".includes(key) && photo && event.target.type !== "range") {
+    event.preventDefault();
+    marks.undo(key === "z" && !event.shiftKey);
+  }
+}
+
+/** Do what may close the chooser; the keyboard then goes on at the photo. */
+function closeChooser(close) {
+  const inside = $("chooser").contains(document.activeElement) || document.activeElement.closest("#spots, #mark-list");
+  const mark = marks.selected;
+  close();
+  if (inside && $("chooser").hidden) viewer.focus(mark);
 }
 
 function tap(place) {
-  if (pipette) {
-    const { photo, id } = pipette, color = viewer.colorAt(place);
-    pipette = null;
-    if (photo !== album.current) album.select(photo);
-    select(id);
-    paint(color, true);
-  } else if (engine.model.takesHints && ["waiting", "coloring", "done"].includes(album.current.state)) addSpot(place);
+  if (marks.pipette) marks.picked(viewer.colorAt(place));
+  else if (engine.model.takesHints && album.current.preview && album.current.state !== "color") marks.add(place);
 }
 
-let beforeDrag = null; // the hints as they were before a colour or a spot began to move
-
-function addSpot({ x, y }) {
-  const photo = album.current, hint = { id: ++count, x, y, color: null };
-  dropOpenSpot();
-  photo.doubts = photo.doubts.filter(doubt => doubt.x !== x || doubt.y !== y);
-  photo.hints = [...photo.hints, hint];
-  select(hint.id);
+function remove(photo) {
+  const place = album.photos.indexOf(photo);
+  const bring = album.remove(photo, REMEMBERED);
+  film.focus(album.photos[Math.min(place, album.photos.length - 1)]);
+  tell(text("removed", { name: photo.name }), text("undo"), bring, REMEMBERED);
 }
-
-/** Forget a spot that never got a colour. */
-function dropOpenSpot(photo = album.current) {
-  if (photo) photo.hints = photo.hints.filter(hint => hint.color);
-}
-
-function select(id) {
-  if (id !== selected) beforeDrag = null;
-  selected = id;
-  if (album.current && !album.current.hints.some(hint => hint.id === id && !hint.color)) dropOpenSpot();
-  drawPhoto();
-  if (id !== null) chooser.focus();
-}
-
-function paint(color, done) {
-  change(selected, { color }, done);
-}
-
-function moveSpot({ hint, x, y, done }) {
-  change(hint.id, x === undefined ? {} : { x, y }, done);
-}
-
-/** Change a hint; all changes until one is `done` are one step for undo. */
-function change(id, changes, done) {
-  const photo = album.current;
-  beforeDrag ??= photo.hints.filter(hint => hint.color);
-  const hints = photo.hints.map(hint => (hint.id === id ? { ...hint, ...changes } : hint));
-  if (done) {
-    photo.hints = beforeDrag;
-    beforeDrag = null;
-  }
-  album.setHints(photo, hints, done);
-}
-
-function removeSpot(id) {
-  const photo = album.current;
-  selected = null;
-  beforeDrag = null;
-  album.setHints(photo, photo.hints.filter(hint => hint.id !== id && hint.color), photo.hints.some(hint => hint.id === id && hint.color));
-  $("view").focus({ preventScroll: true });
-}
-
-// ---- Files go out -------------------------------------------------------------------------
 
 async function downloading(button, work) {
   const label = button.textContent;
   button.textContent = text("preparing");
-  button.disabled = true;
+  button.ariaBusy = "true";
   try {
     await work();
   } catch (error) {
     tell(error.message);
   } finally {
     button.textContent = label;
-    button.disabled = false;
-    drawProgress();
+    button.ariaBusy = "false";
   }
 }
 
-async function downloadOne() {
-  const photo = album.current;
-  const blob = await album.result(photo);
-  save(blob, resultName(photo.name, blob.type));
-}
-
-async function downloadAll() {
-  const files = [], taken = new Set();
-  for (const photo of album.photos.filter(photo => photo.afterURL && photo.state !== "failed")) {
-    const blob = await album.result(photo);
-    const name = freeName(resultName(photo.name, blob.type), taken);
-    files.push({ name, blob });
-    if (given(photo).length) files.push({ name: stemOf(name) + SPOTS, blob: spotsFile(photo) });
-  }
-  save(await zip(files), "pix2color.zip");
-}
-
-/** Return the photo's name; its ending may have to change with the format. */
-function resultName(name, type) {
-  const endings = { "image/jpeg": /\.jpe?g$/i, "image/png": /\.png$/i, "image/tiff": /\.tiff?$/i, "image/webp": /\.webp$/i };
-  const ending = { "image/jpeg": ".jpg", "image/png": ".png", "image/tiff": ".tif", "image/webp": ".webp" }[type];
-  return !ending || endings[type].test(name) ? name : stemOf(name) + ending;
-}
-
-function spotsFile(photo) {
-  return new Blob([JSON.stringify(given(photo), null, 1)], { type: "application/json" });
-}
-
-function save(blob, name) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+/** Call `work` on a click, unless the button says that it cannot be used now. */
+function onClick(id, work) {
+  $(id).addEventListener("click", () => {
+    if ($(id).ariaDisabled !== "true" && $(id).ariaBusy !== "true") work();
+  });
 }
 
 // ---- What is on the screen ----------------------------------------------------------------
+
+let telling = 0;
+
+/** Show a message, with a button for what can be done about it. */
+function tell(message, action = "", work = null, milliseconds = 0) {
+  clearTimeout(telling);
+  $("message").hidden = false;
+  $("message-text").textContent = message;
+  $("message-action").hidden = !action;
+  $("message-action").textContent = action;
+  $("message-action").onclick = () => {
+    $("message").hidden = true;
+    work();
+  };
+  if (milliseconds) telling = setTimeout(() => ($("message").hidden = true), milliseconds);
+}
 
 function draw() {
   document.body.classList.toggle("empty", !album.photos.length);
@@ -296,84 +234,128 @@ function draw() {
 }
 
 function drawProgress() {
-  const all = album.photos.length, done = album.photos.filter(photo => photo.state === "done").length;
-  $("progress").textContent = all ? text("progress", { done, all }) : "";
-  const working = album.photos.some(photo => ["reading", "waiting", "coloring"].includes(photo.state));
+  const all = album.photos.length, count = state => album.photos.filter(photo => photo.state === state).length;
+  const done = count("done"), failed = count("failed");
+  const words = !all ? "" : failed ? text("progressFailed", { done, all, failed }) : text("progress", { done, all });
+  if ($("progress").textContent !== words) $("progress").textContent = words; // or it is read out again
+  const working = album.photos.some(photo => WORKING.includes(photo.state));
+  $("retry").hidden = failed < 2 || working;
   $("download-all").hidden = all < 2;
-  if (!$("download-all").textContent.startsWith(text("preparing"))) $("download-all").disabled = working || !done;
+  enable("download-all", !working && done);
 }
 
 let drawn = null; // the photo that was in view before
 
 function drawPhoto() {
   const photo = album.current;
-  if (drawn !== photo && !pipette) dropOpenSpot(drawn);
+  if (marks.pipette?.photo.gone) marks.pipette = null;
+  if (drawn !== photo && !marks.pipette) marks.dropOpen(drawn);
   drawn = photo;
-  if (photo && !photo.hints.some(hint => hint.id === selected)) selected = null;
-  viewer.show(photo, selected);
-  $("view").classList.toggle("picking", Boolean(pipette));
+  viewer.show(photo, marks.selected);
+  document.body.classList.toggle("picking", Boolean(marks.pipette));
   if (!photo) return;
   drawNotice(photo);
-  $("busy").hidden = !["reading", "waiting", "coloring"].includes(photo.state);
-  drawSpotList(photo);
-  const chosen = photo.hints.find(hint => hint.id === selected);
-  $("chooser").hidden = !chosen;
-  if (chosen) chooser.show(chosen.color);
-  $("undo").disabled = !photo.past.length;
-  $("redo").disabled = !photo.future.length;
-  $("save-spots").disabled = !given(photo).length;
-  if (!$("download").textContent.startsWith(text("preparing"))) $("download").disabled = photo.state !== "done";
+  $("busy").hidden = !WORKING.includes(photo.state);
+  $("busy").textContent = text(photo.state === "reading" ? "reading" : "coloring");
+  drawChooser(photo);
+  enable("undo", photo.past.length);
+  enable("redo", photo.future.length);
+  enable("save-marks", given(photo).length);
+  enable("download", photo.state === "done");
   drawLook(photo.options);
+  $("look-for-all").hidden = album.photos.length < 2;
+  $("photo-name").textContent = photo.name;
   $("photo-notes").textContent = (photo.notes ?? []).map(note => text("notes", { text: note })).join(" ");
 }
 
-function drawNotice(photo) {
-  const notice = $("notice"), lines = [];
-  let action = null;
-  if (pipette) lines.push(text("pipetteHelp"));
-  else if (photo.state === "color") {
-    lines.push(text("hasColor"));
-    action = text("colorAnyway");
-  } else if (photo.state === "failed") {
-    lines.push(text("failed"), photo.error);
-    action = text("tryAgain");
-  }
-  notice.hidden = !lines.length;
-  const children = lines.map(line => Object.assign(document.createElement("p"), { textContent: line }));
-  if (action) {
-    const button = Object.assign(document.createElement("button"), { type: "button", textContent: action, className: "primary" });
-    button.addEventListener("click", () => album.insist(photo));
-    children.push(button);
-  }
-  notice.replaceChildren(...children);
+function drawChooser(photo) {
+  drawMarkList(photo);
+  const chosen = marks.pipette ? null : marks.current, opening = chosen && $("chooser").hidden;
+  $("chooser").hidden = !chosen;
+  document.body.classList.toggle("choosing", Boolean(chosen));
+  if (!chosen) return;
+  chooser.show(chosen.color ?? viewer.colorAt(chosen), Boolean(chosen.color));
+  if (opening || chosen.id !== drawChooser.id) chooser.focus();
+  drawChooser.id = chosen.id;
 }
 
-function drawSpotList(photo) {
-  const items = photo.hints.map((hint, index) => {
+/** Elements stay as they are while they say the same: one may have the focus, or be read out. */
+function keep(root, key, make) {
+  if (root.dataset.key === key) return;
+  root.dataset.key = key;
+  root.replaceChildren(...make());
+}
+
+function drawNotice(photo) {
+  const lines = [], button = ([words, work], place) => {
+    const made = Object.assign(document.createElement("button"), { type: "button", textContent: words });
+    made.className = place ? "quiet" : "primary";
+    made.addEventListener("click", () => {
+      work();
+      $("view").focus({ preventScroll: true });
+    });
+    return made;
+  };
+  let actions = [];
+  if (marks.pipette) {
+    lines.push(text("pipetteHelp"));
+    actions = [[text("cancel"), () => marks.pick(false)]];
+  } else if (photo.state === "color") {
+    lines.push(text("hasColor"));
+    actions = [[text("colorAnyway"), () => album.insist(photo)]];
+  } else if (photo.state === "failed") {
+    lines.push(text("failed"), photo.error);
+    actions = [[text("tryAgain"), () => album.insist(photo)], [text("remove"), () => remove(photo)]];
+  }
+  $("notice").hidden = !lines.length;
+  keep($("notice"), [photo.id, ...lines].join(), () => [
+    ...lines.map(line => Object.assign(document.createElement("p"), { textContent: line })),
+    row(actions.map(button)),
+  ]);
+}
+
+function row(children) {
+  const made = document.createElement("div");
+  made.className = "row";
+  made.append(...children);
+  return made;
+}
+
+function drawMarkList(photo) {
+  const list = $("mark-list");
+  keep(list, photo.hints.map(hint => hint.id).join(), () => photo.hints.map(hint => {
     const item = document.createElement("li"), button = document.createElement("button");
     button.type = "button";
     button.className = "chip";
-    button.classList.toggle("selected", hint.id === selected);
-    button.classList.toggle("open", !hint.color);
-    if (hint.color) button.style.backgroundColor = hint.color;
-    button.ariaLabel = hint.color ? text("spot", { number: index + 1, color: hint.color }) : text("spotAsk");
-    button.addEventListener("click", () => select(hint.id));
+    button.addEventListener("click", () => marks.select(hint.id));
     item.append(button);
     return item;
+  }));
+  photo.hints.forEach((hint, index) => {
+    const button = list.children[index].firstChild;
+    button.style.backgroundColor = hint.color ?? "";
+    button.classList.toggle("selected", hint.id === marks.selected);
+    button.classList.toggle("open", !hint.color);
+    button.ariaLabel = hint.color ? text("mark", { number: index + 1, color: nameOf(hint.color) }) : text("markAsk");
   });
-  $("spot-list").replaceChildren(...items);
 }
 
 function drawLook(options) {
   const show = (id, value, words) => {
     $(id).value = value;
-    document.querySelector(`output[for=${id}]`).textContent = words;
+    $(id).ariaValueText = words;
+    document.querySelector(`[data-value=${id}]`).textContent = words;
   };
+  const size = options.renderSize ?? engine.model.renderSize;
   show("saturation", options.saturation, `${Math.round(100 * options.saturation)} %`);
   show("temperature", options.temperature, String(options.temperature));
-  show("render-size", options.renderSize ?? engine.model.renderSize, `${options.renderSize ?? engine.model.renderSize}`);
+  show("render-size", size, String(size));
   $("unlike").hidden = !options.like;
   $("like").textContent = options.like?.name ?? text("likeChoose");
+}
+
+function enable(id, can) {
+  $(id).ariaDisabled = String(!can);
 }
 
 start();

@@ -1,19 +1,8 @@
 // The choice of a colour: swatches of what people know by name, a wheel, a pipette.
 
+import { GROUPS, hex, levels, nameOf } from "./colors.js";
 import { text } from "./strings.js";
 
-const GROUPS = {
-  skin: { fair: "#e8c4ac", rosy: "#e0a896", olive: "#c59b74", tan: "#b98259", brown: "#8d5a3b", deep: "#5c3a28" },
-  hair: { blond: "#c9a35f", auburn: "#7a3b20", chestnut: "#5a3825", black: "#2b2724", gray: "#9a9791" },
-  cloth: {
-    red: "#b3262e", wine: "#6f1d2f", pink: "#d98a9f", orange: "#d9772b", yellow: "#d9b53a", green: "#3f7d44",
-    teal: "#1f7a7a", blue: "#2f5fa8", navy: "#24325c", violet: "#6d4a8f", khaki: "#8c8458", cream: "#e6d9b8",
-  },
-  nature: {
-    sky: "#86b6e0", sea: "#3f7f9a", grass: "#6f9a45", leaf: "#3f6b35", wood: "#8a6238", brick: "#a4553a",
-    sand: "#cdb58a", stone: "#95918a", brass: "#b08d3c",
-  },
-};
 const WHEEL = 168, LIGHTNESS = 0.52, STRONGEST = 0.85;
 
 /** Fires "color" (detail {color, done}) as a colour is chosen, "pipette", "delete" and "close". */
@@ -25,8 +14,10 @@ export class Chooser extends EventTarget {
   constructor(root) {
     super();
     this.#root = root;
+    root.role = "group";
+    root.setAttribute("aria-labelledby", "ask");
     root.innerHTML = `
-      <div class="row head"><p class="ask"></p><button type="button" class="primary close"></button></div>
+      <div class="row head"><p class="ask" id="ask"></p><button type="button" class="primary close"></button></div>
       <div class="groups"></div>
       <div class="row">
         <canvas class="wheel" width="${WHEEL}" height="${WHEEL}" tabindex="0" role="slider"
@@ -38,10 +29,9 @@ export class Chooser extends EventTarget {
         </div>
       </div>`;
     const find = name => root.querySelector(name);
-    find(".ask").textContent = text("spotAsk");
     find(".exact span").textContent = text("exact");
     find(".pipette").textContent = text("pipette");
-    find(".delete").textContent = text("deleteSpot");
+    find(".delete").textContent = text("deleteMark");
     find(".close").textContent = text("done");
     find(".wheel").ariaLabel = text("wheel");
     for (const type of ["pipette", "delete", "close"]) find(`.${type}`).addEventListener("click", () => this.#fire(type));
@@ -52,19 +42,23 @@ export class Chooser extends EventTarget {
     this.#addWheel(find(".wheel"));
   }
 
-  /** Show the colour that is chosen now. */
-  show(color) {
-    for (const swatch of this.#root.querySelectorAll(".swatch")) swatch.ariaPressed = String(swatch.value === color);
-    if (color) {
-      this.#root.querySelector("input[type=color]").value = color;
-      [this.#hue, this.#strength] = hueAndStrength(color);
+  /** Show a colour: the one that was chosen, or the one that is there so far. */
+  show(color, chosen) {
+    for (const swatch of this.#root.querySelectorAll(".swatch")) {
+      swatch.ariaPressed = String(chosen && swatch.value === color);
     }
-    this.#drawWheel(Boolean(color));
+    this.#root.querySelector(".ask").textContent = chosen ? text("markIs", { color: nameOf(color) }) : text("markAsk");
+    this.#root.querySelector("input[type=color]").value = color;
+    const [hue, strength] = hueAndStrength(color);
+    if (strength > 0.02) this.#hue = hue; // gray has none: the last one counts when it gets stronger
+    this.#strength = strength;
+    this.#drawWheel(chosen);
   }
 
   /** Come into view, and take the keyboard. */
   focus() {
     this.#root.scrollIntoView({ block: "nearest" });
+    if (getComputedStyle(this.#root).position === "fixed") document.getElementById("viewer").scrollIntoView();
     this.#root.querySelector(".swatch").focus({ preventScroll: true });
   }
 
@@ -139,7 +133,7 @@ export class Chooser extends EventTarget {
       context.fill();
     }
     wheel.ariaValueNow = String(Math.round((this.#hue + 360) % 360));
-    wheel.ariaValueText = fromHue(this.#hue, this.#strength);
+    wheel.ariaValueText = nameOf(fromHue(this.#hue, this.#strength));
     if (!marked) return;
     const angle = (this.#hue * Math.PI) / 180, far = this.#strength * (half - 8);
     context.beginPath();
@@ -164,12 +158,11 @@ function fromHue(hue, strength) {
     const k = (turn + ((hue + 360) % 360) / 30) % 12;
     return LIGHTNESS - spread * Math.max(-1, Math.min(k - 3, 9 - k, 1));
   };
-  const levels = [0, 8, 4].map(turn => Math.round(255 * channel(turn)));
-  return `#${levels.map(level => level.toString(16).padStart(2, "0")).join("")}`;
+  return hex([0, 8, 4].map(turn => 255 * channel(turn)));
 }
 
 function hueAndStrength(color) {
-  const [red, green, blue] = [1, 3, 5].map(i => parseInt(color.slice(i, i + 2), 16) / 255);
+  const [red, green, blue] = levels(color).map(level => level / 255);
   const most = Math.max(red, green, blue), least = Math.min(red, green, blue), spread = most - least;
   if (!spread) return [0, 0];
   const turns = most === red ? (green - blue) / spread : most === green ? 2 + (blue - red) / spread : 4 + (red - green) / spread;

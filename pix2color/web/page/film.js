@@ -2,12 +2,14 @@
 
 import { text } from "./strings.js";
 
-export class Film {
+/** Fires "remove" (detail: a photo) when one is to go. */
+export class Film extends EventTarget {
   #root;
   #album;
   #frames = new Map(); // by photo
 
   constructor(root, album) {
+    super();
     this.#root = root;
     this.#album = album;
     root.addEventListener("keydown", event => this.#key(event));
@@ -33,7 +35,7 @@ export class Film {
     button.ariaLabel = text("photoOf", { name: photo.name, state });
     button.title = photo.state === "failed" ? `${photo.name}: ${photo.error}` : photo.name;
     button.ariaCurrent = String(current);
-    button.tabIndex = current ? 0 : -1;
+    button.tabIndex = frame.querySelector(".remove").tabIndex = current ? 0 : -1;
     const url = photo.afterURL ?? photo.beforeURL;
     image.hidden = !url;
     if (url && image.src !== url) image.src = url;
@@ -53,7 +55,7 @@ export class Film {
     open.addEventListener("click", () => this.#album.select(photo));
     const remove = Object.assign(document.createElement("button"), { type: "button", className: "remove", textContent: "×" });
     remove.ariaLabel = text("removeNamed", { name: photo.name });
-    remove.addEventListener("click", () => this.#album.remove(photo));
+    remove.addEventListener("click", () => this.#remove(photo));
     frame.append(open, remove);
     return frame;
   }
@@ -61,10 +63,20 @@ export class Film {
   #key(event) {
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     const photos = this.#album.photos, place = photos.indexOf(this.#album.current);
-    if (event.key === "Delete") this.#album.remove(this.#album.current);
-    else if (step && photos[place + step]) this.#album.select(photos[place + step]);
-    else return;
+    if (event.key === "Delete") this.#remove(photos[[...this.#root.children].indexOf(event.target.closest("li"))]);
+    else if (step && photos[place + step]) {
+      this.#album.select(photos[place + step]);
+      this.focus(this.#album.current);
+    } else return;
     event.preventDefault();
-    this.#frames.get(this.#album.current)?.querySelector(".open").focus();
+  }
+
+  /** Take the keyboard to a photo. */
+  focus(photo) {
+    this.#frames.get(photo)?.querySelector(".open").focus();
+  }
+
+  #remove(photo) {
+    this.dispatchEvent(new CustomEvent("remove", { detail: photo }));
   }
 }

@@ -1,14 +1,17 @@
 // The large view: before and after, zoom and pan, and the spots on the photo.
 
+import { hex, nameOf } from "./colors.js";
 import { text } from "./strings.js";
 
-const MOST_ZOOM = 16, MOST_ENLARGED = 3; // times what fits; times the preview's own pixels
+const MOST_ENLARGED = 3; // times the preview's own pixels: more is a blur
+const AT_FIRST = 20; // percent of the view that show the photo as it was
 const TAP = 6; // pixels that a finger may move in a tap
 const $ = id => document.getElementById(id);
 
 /**
  * Shows one photo. Fires "tap" (detail {x, y}: in pixels of the photo), "spot" (detail: a hint that
- * was chosen), "move" (detail {hint, x, y, done}), "delete" (detail: a hint), "doubt" (detail {x, y}).
+ * was chosen), "move" (detail {hint, x, y, done}: by the pointer), "nudge" (detail {hint, x, y}: by the
+ * keyboard), "delete" (detail: a hint), "doubt" (detail {x, y}).
  */
 export class Viewer extends EventTarget {
   #view = $("view");
@@ -34,7 +37,7 @@ export class Viewer extends EventTarget {
     $("zoom-out").addEventListener("click", () => this.zoom(1 / 1.5));
     $("zoom-fit").addEventListener("click", () => this.fit());
     for (const image of this.#view.querySelectorAll("img")) image.addEventListener("load", () => this.#place());
-    this.#compare(50);
+    this.#compare(AT_FIRST);
   }
 
   /** Show a photo, or nothing; `selected` is the id of the hint whose colour is being chosen. */
@@ -61,7 +64,8 @@ export class Viewer extends EventTarget {
   zoom(factor, at = { x: this.#view.clientWidth / 2, y: this.#view.clientHeight / 2 }) {
     if (!this.#photo?.width) return;
     const fixed = this.#share(at);
-    this.#zoom = Math.min(MOST_ZOOM, Math.max(1, this.#zoom * factor));
+    const most = (MOST_ENLARGED * this.#pixels() * this.#zoom) / this.#box().width;
+    this.#zoom = Math.max(1, Math.min(most, this.#zoom * factor));
     const box = this.#box();
     this.#center.x += fixed.x - (at.x - box.x) / box.width;
     this.#center.y += fixed.y - (at.y - box.y) / box.height;
@@ -70,12 +74,19 @@ export class Viewer extends EventTarget {
 
   /** Return the colour, "#rrggbb", that can be seen at a place of the photo. */
   colorAt({ x, y }) {
-    const shown = this.#view.querySelector(this.#photo.afterURL ? "#after img" : "#before img");
+    const box = this.#box(), left = box.x + (x / this.#photo.width) * box.width;
+    const before = left < (Number($("compare").value) / 100) * this.#view.clientWidth;
+    const shown = this.#view.querySelector(before && !$("before").hidden ? "#before img" : "#after img");
     const canvas = new OffscreenCanvas(1, 1), context = canvas.getContext("2d");
     const scale = shown.naturalWidth / this.#photo.width;
-    context.drawImage(shown, -Math.floor(x * scale), -Math.floor(y * scale));
-    const [red, green, blue] = context.getImageData(0, 0, 1, 1).data;
-    return `#${[red, green, blue].map(level => level.toString(16).padStart(2, "0")).join("")}`;
+    if (scale) context.drawImage(shown, -Math.floor(x * scale), -Math.floor(y * scale));
+    return hex([...context.getImageData(0, 0, 1, 1).data.subarray(0, 3)]);
+  }
+
+  /** Take the keyboard to a mark, or to the photo. */
+  focus(id) {
+    const spot = [...$("spots").children].find(one => one.hint?.id === id);
+    (spot ?? this.#view).focus({ preventScroll: true });
   }
 
   #source(id, url) {
@@ -84,11 +95,15 @@ export class Viewer extends EventTarget {
     if (url && image.src !== url) image.src = url;
   }
 
+  /** Width of the picture that is shown, in its own pixels. */
+  #pixels() {
+    return $("after").querySelector("img").naturalWidth || this.#photo.width;
+  }
+
   /** Where the photo lies in the view. */
   #box() {
     const { clientWidth: width, clientHeight: height } = this.#view;
-    const photo = this.#photo, image = $("after").querySelector("img");
-    const most = ((image.naturalWidth || photo.width) * MOST_ENLARGED) / photo.width;
+    const photo = this.#photo, most = (this.#pixels() * MOST_ENLARGED) / photo.width;
     const scale = Math.min(width / photo.width, height / photo.height, most) * this.#zoom;
     const box = { width: photo.width * scale, height: photo.height * scale };
     const keep = (share, size, room) => (size <= room ? 0.5 : Math.min(1 - room / size / 2, Math.max(room / size / 2, share)));
@@ -140,14 +155,14 @@ export class Viewer extends EventTarget {
   #drawSpots(selected) {
     const photo = this.#photo, old = new Map([...$("spots").children].map(spot => [spot.key, spot]));
     const element = key => old.get(key) ?? Object.assign(document.createElement("button"), { type: "button", key });
-    const ready = photo?.preview && photo.state !== "color" && photo.state !== "failed";
+    const ready = photo?.preview && photo.state !== "color";
     const hints = (ready ? photo.hints : []).map((hint, index) => {
       const spot = element(`hint ${hint.id}`);
       spot.className = "spot";
       spot.classList.toggle("selected", hint.id === selected);
       spot.classList.toggle("open", !hint.color);
       spot.style.backgroundColor = hint.color ?? "";
-      spot.ariaLabel = hint.color ? text("spot", { number: index + 1, color: hint.color }) : text("spotAsk");
+      spot.ariaLabel = hint.color ? text("mark", { number: index + 1, color: nameOf(hint.color) }) : text("markAsk");
       return Object.assign(spot, { place: hint, hint });
     });
     const doubts = (ready ? photo.doubts : []).map(place => {
@@ -169,6 +184,7 @@ export class Viewer extends EventTarget {
     this.#view.setPointerCapture(event.pointerId);
     const held = event.target.closest("#divider") ? "divider" : spot ? "spot" : "photo";
     this.#pointers.set(event.pointerId, { at, start: at, held, spot, moved: false });
+    if (this.#pointers.size > 1) for (const pointer of this.#pointers.values()) pointer.held = "photo";
     this.#pinched = this.#pinch();
   }
 
@@ -200,11 +216,11 @@ export class Viewer extends EventTarget {
     if (!pointer) return;
     const alone = this.#pointers.size === 1;
     this.#pointers.delete(event.pointerId);
-    this.#pinched = null;
+    this.#pinched = this.#pinch();
     if (pointer.held === "spot" && pointer.moved && pointer.spot.hint) this.#moveSpot(pointer, true);
     if (pointer.moved || !alone || event.type === "pointercancel") return;
     if (pointer.held === "spot") this.#press(pointer.spot);
-    else if (pointer.held === "photo") {
+    else { // a tap on the divider is one on the photo under it
       const place = this.#inPhoto(pointer.at);
       if (place) this.#fire("tap", place);
     }
@@ -240,7 +256,13 @@ export class Viewer extends EventTarget {
       const size = Math.max(photo.width, photo.height) / 100;
       const x = Math.min(photo.width - 1, Math.max(0, Math.round(spot.hint.x + step[0] * size)));
       const y = Math.min(photo.height - 1, Math.max(0, Math.round(spot.hint.y + step[1] * size)));
-      this.#fire("move", { hint: spot.hint, x, y, done: true });
+      this.#fire("nudge", { hint: spot.hint, x, y });
+      this.#bringIntoView({ x, y });
+    } else if (step && event.target === this.#view) {
+      const box = this.#box();
+      this.#center.x += (step[0] * this.#view.clientWidth) / 10 / box.width;
+      this.#center.y += (step[1] * this.#view.clientHeight) / 10 / box.height;
+      this.#place();
     } else if (spot?.hint && ["Delete", "Backspace"].includes(event.key)) this.#fire("delete", spot.hint);
     else if (event.key === "+" || event.key === "=") this.zoom(1.5);
     else if (event.key === "-") this.zoom(1 / 1.5);
@@ -249,6 +271,14 @@ export class Viewer extends EventTarget {
       this.#fire("tap", { x: Math.floor(this.#center.x * photo.width), y: Math.floor(this.#center.y * photo.height) });
     } else return;
     event.preventDefault();
+  }
+
+  #bringIntoView({ x, y }) {
+    const box = this.#box(), { width, height } = this.#photo;
+    const left = box.x + (x / width) * box.width, top = box.y + (y / height) * box.height;
+    const inside = left > 0 && top > 0 && left < this.#view.clientWidth && top < this.#view.clientHeight;
+    if (!inside) this.#center = { x: x / width, y: y / height };
+    this.#place();
   }
 
   #fire(type, detail) {

@@ -83,7 +83,7 @@ async function call(address, request) {
   try {
     answer = await fetch(address, request);
   } catch {
-    throw new Error("The program that colours the photos does not answer. Is it still running?");
+    throw new Error("The program that colours the photos has stopped. Start it again, then press Try again: your photos are still here.");
   }
   if (answer.ok) return answer;
   const text = await answer.text();
