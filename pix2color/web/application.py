@@ -31,7 +31,7 @@ from pix2color.inference.doubt_spots import doubt_spots
 from pix2color.inference.hints import Hint, parse_hints
 from pix2color.inference.options import ColorizeOptions, shared_options
 from pix2color.web.fair_queue import BusyError, FairQueue
-from pix2color.web.upload_names import sanitize, without_option_advice
+from pix2color.web.upload_names import named_by_content, sanitize, without_option_advice
 
 PAGE = Path(__file__).with_name("page")
 _PREVIEW_SIDE = 1280
@@ -166,8 +166,9 @@ def _asked(form: FormData) -> Asked:
         with open_picture(Path(sanitize(like.filename or "like.jpg")), like.file.read()) as file:
             values["like"] = ChromaStatistics.from_photo(to_rgb(file))
     hints = parse_hints(str(form["hints"])) if "hints" in form else []
-    name = sanitize(photo.filename or "photo.jpg")
-    return Asked(name, photo.file.read(), shared_options(**values, force=True), hints)
+    data = photo.file.read()
+    name = named_by_content(sanitize(photo.filename or "photo.jpg"), data)
+    return Asked(name, data, shared_options(**values, force=True), hints)
 
 
 def _look(colorizer: Colorizer, asked: Asked) -> Response:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import math
 import secrets
+import time
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
 _MOST_DRAINED = 2**30
 _SECONDS_IN_ALL = 600.0
+_FREE_TRIES = 5  # of a password
+_LONGEST_DELAY = 60.0  # seconds
+_MOST_STRANGERS = 10_000
 POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; "
     "img-src 'self' blob: data:; connect-src 'self'; worker-src 'self'; manifest-src 'self'; "
@@ -19,6 +24,7 @@ POLICY = (
 _HEADERS = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -32,6 +38,8 @@ _FULL = 503, "the server is full; try again in some minutes", {"Retry-After": "3
 
 class Guard:
     """A filter of requests, for people who are let in and send no more than they may.
+
+    Wrong passwords of a client are answered ever more slowly.
 
     Args:
         app: the application behind it (ASGI).
@@ -57,6 +65,7 @@ class Guard:
         self.most_bytes, self.most_arriving = most_bytes, most_arriving
         self._arriving = 0
         self._key = credentials and base64.b64encode(":".join(credentials).encode())
+        self._wrong: dict[str, tuple[int, float]] = {}  # tries by client, and when the next counts
 
     async def __call__(self, scope: dict, receive: Callable, send: Callable) -> None:
         if scope["type"] == "websocket":
@@ -66,7 +75,7 @@ class Guard:
             await self.app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        refusal = self._refusal(scope, headers)
+        refusal = self._refusal(scope, headers) or self._stranger(scope, headers)
         size = 0 if refusal else int(headers.get(b"content-length", b"0"))
         if self._arriving + size > self.most_arriving:
             refusal, size = _FULL, 0
@@ -92,17 +101,33 @@ class Guard:
             return 421, "this server answers to its own name only", {}
         if origin and origin.partition("://")[2] != host:
             return 403, "another site must not use this one", {}
-        if self._key is not None:
-            given = headers.get(b"authorization", b"").partition(b" ")[2].strip()
-            if not secrets.compare_digest(given, self._key):
-                realm = {"WWW-Authenticate": 'Basic realm="photos"'}
-                return 401, "user and password, please", realm
         length = headers.get(b"content-length", b"0" if scope["method"] != "POST" else b"")
         if not length.isdigit() or b"transfer-encoding" in headers:
             return 411, "say how long the request is (Content-Length)", {}
         if int(length) > self.most_bytes:
             return 413, f"too large: at most {self.most_bytes >> 20} MiB go at once", {}
         return None
+
+    def _stranger(self, scope: dict, headers: dict[bytes, bytes]) -> Refusal | None:
+        """Refuse who has no password; each wrong one doubles the time until the next is tried."""
+        if self._key is None:
+            return None
+        client = (scope.get("client") or ("",))[0]
+        tries, until = self._wrong.get(client, (0, 0.0))
+        wait = until - time.monotonic()
+        if wait > 0:
+            again = {"Retry-After": str(math.ceil(wait))}
+            return 429, "too many wrong passwords; try again in a minute", again
+        given = headers.get(b"authorization", b"").partition(b" ")[2].strip()
+        if secrets.compare_digest(given, self._key):
+            self._wrong.pop(client, None)
+            return None
+        if given:
+            if len(self._wrong) >= _MOST_STRANGERS:
+                self._wrong.clear()
+            delay = min(_LONGEST_DELAY, 2.0 ** (tries - _FREE_TRIES)) if tries >= _FREE_TRIES else 0
+            self._wrong[client] = tries + 1, time.monotonic() + delay
+        return 401, "user and password, please", {"WWW-Authenticate": 'Basic realm="photos"'}
 
 
 def _name(host: str) -> str | None:
@@ -152,7 +177,8 @@ async def _drained(receive: Callable) -> None:
 
 
 async def _answer(send: Callable, status: int, text: str, headers: dict[str, str]) -> None:
-    named = {"content-type": "text/plain; charset=utf-8", "connection": "close", **headers}
+    named = {"content-type": "text/plain; charset=utf-8", "connection": "close"}
+    named |= _HEADERS | _PRIVATE | headers
     raw = [(key.lower().encode(), value.encode()) for key, value in named.items()]
     await send({"type": "http.response.start", "status": status, "headers": raw})
     await send({"type": "http.response.body", "body": text.encode()})

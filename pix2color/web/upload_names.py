@@ -6,7 +6,17 @@ import re
 from pathlib import Path
 
 from pix2color.errors import ImageError
-from pix2color.imaging.io import file_format, output_path
+from pix2color.imaging.io import file_format, open_picture, output_path
+
+_ENDINGS = {
+    "PNG": ".png",
+    "GIF": ".png",
+    "TIFF": ".tif",
+    "WEBP": ".webp",
+    "AVIF": ".avif",
+    "BMP": ".png",
+}
+_SAME = {"MPO": "JPEG", "GIF": "PNG"}  # as which colour versions are written
 
 
 def sanitize(name: str) -> str:
@@ -17,6 +27,19 @@ def sanitize(name: str) -> str:
     except ImageError:
         name += ".jpg"
     return output_path(Path(name)).name
+
+
+def named_by_content(name: str, data: bytes) -> str:
+    """Return a photo's name with the ending of what the file is: a name decides no format."""
+    try:
+        with open_picture(Path(name), data) as file:
+            kind = file.format or ""
+    except ImageError:  # what is wrong with it is said when it is coloured
+        return name
+    path = Path(name)
+    if file_format(path) in (kind, _SAME.get(kind)):
+        return name
+    return path.with_suffix(_ENDINGS.get(kind, ".jpg")).name
 
 
 def without_option_advice(reason: str) -> str:

@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -133,6 +134,9 @@ def test_only_what_the_page_needs_is_answered(server):
     assert refused(get, "/api/colorize")[0] in (404, 405)
     for host in ("pages.example.org", "["):
         assert refused(get, "/", Host=host)[0] == 421
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        get("/", Host="pages.example.org")
+    assert caught.value.headers["X-Frame-Options"] == "DENY"
     large = urllib.request.Request(f"{server}/api/look", headers={"Content-Length": str(2**30)})
     large.method = "POST"
     assert refused(urllib.request.urlopen, large, b"")[0] in (400, 413)
@@ -160,6 +164,17 @@ def test_what_a_call_names_is_neither_read_nor_fetched(server, place, gray):
         elsewhere.shutdown()
     assert not asked
     assert not stored_files(place)
+
+
+def test_a_name_decides_no_format(server, gray):
+    png = io.BytesIO()
+    Image.open(gray).save(png, "PNG")
+    for data, name, kind in (
+        (gray.read_bytes(), "photo.avif", "JPEG"),
+        (png.getvalue(), "photo.jpg", "PNG"),
+        (gray.read_bytes(), "photo.JPEG", "JPEG"),
+    ):
+        assert Image.open(io.BytesIO(call(server, data, name))).format == kind
 
 
 def test_a_call_takes_hints_and_gives_doubts(gray, tmp_path):
@@ -252,9 +267,14 @@ def test_a_password_is_asked_for(pretrained, tmp_path, gray):
         address = address.replace("0.0.0.0", "127.0.0.1")
         for path in ("/", "/app.js", "/api/model", "/nothing", "/api/colorize"):
             assert refused(get, address + path)[0] == 401
-            assert refused(get, address + path, **wrong)[0] == 401
+        assert refused(get, address, **wrong)[0] == 401
         assert get(address, **key) == 200
         assert pixels(call(address, gray.read_bytes(), headers=key)).shape == (300, 300, 3)
+        codes = [refused(get, address, **wrong)[0] for _ in range(7)]
+        assert codes == [401] * 6 + [429]  # from now on ever more slowly, whatever the password
+        assert refused(get, address, **key)[0] == 429
+        time.sleep(1.1)
+        assert get(address, **key) == 200
         code, text = refused(call, address, bytes(2**20 + 1), headers=key)
         assert (code, "larger than 1 MiB" in text) == (413, True)
         code, text = refused(call, address, bytes(21 * 2**20), headers=key)

@@ -4,6 +4,7 @@ const FILE_BYTES = 100_000_000;
 const PIXELS = 50_000_000;
 
 export class Engine {
+  local = true; // photos stay in the browser
   #worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
   #waiting = new Map();
   #numbers = new WeakMap(); // of photos, by their previews, which belong to them alone
