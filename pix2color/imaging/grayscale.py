@@ -12,6 +12,7 @@ from PIL import Image
 
 from pix2color.color.lab import rgb_to_gray
 from pix2color.color.recompose import ycbcr_to_rgb
+from pix2color.errors import ImageError
 from pix2color.imaging import srgb
 from pix2color.imaging.io import open_picture, read_file
 from pix2color.imaging.metadata import Metadata
@@ -22,6 +23,8 @@ from pix2color.imaging.metadata import Metadata
 _THUMBNAIL = 32
 _DISTINCT = 6.0
 _MAX_DISTINCT = 0.02
+_START_OF_SCAN = b"\xff\xda"
+_MOST_SCANS = 100  # of a progressive JPEG; each is as long to decode as the picture is large
 _NEUTRAL = 3  # levels of Cb and Cr that JPEG leaves in a gray picture
 
 Source = Path | str | bytes | bytearray | memoryview | BinaryIO | Image.Image | np.ndarray
@@ -106,6 +109,8 @@ def read_gray_photo(path: Path, data: bytes | None = None) -> GrayPhoto:
     if data is None:
         data = read_file(path)
     with open_picture(path, data) as file:
+        if file.info.get("progressive") and data.count(_START_OF_SCAN) > _MOST_SCANS:
+            raise ImageError(f"{path}: has more scans than any photo, which would take for ever")
         notes, metadata = _pages(file), Metadata.from_picture(file)
         if file.format in ("JPEG", "MPO") and not file.info.get("icc_profile"):
             photo = _from_jpeg(file, data)

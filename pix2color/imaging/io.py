@@ -21,6 +21,7 @@ from pix2color.imaging.formats import READ_ONLY_SUFFIXES, open_with_extra
 from pix2color.imaging.jpeg import encode_jpeg
 from pix2color.imaging.metadata import Metadata
 from pix2color.imaging.srgb import standard, without_alpha
+from pix2color.imaging.tiff_tags import check_tags
 
 if TYPE_CHECKING:
     from pix2color.color.recompose import Planes
@@ -126,8 +127,11 @@ def open_picture(path: Path, data: bytes | None = None) -> Iterator[Image.Image]
     """
     try:
         source = path if data is None else io.BytesIO(data)
+        with path.open("rb") if data is None else io.BytesIO(data) as start:
+            check_tags(start)
         file = open_with_extra(path, source) or Image.open(source, formats=_readable())
         with file:
+            _drop_false_exif(file)
             yield file
     except Pix2colorError:
         raise
@@ -141,6 +145,15 @@ def open_picture(path: Path, data: bytes | None = None) -> Iterator[Image.Image]
         if any(word in reason.lower() for word in ("truncated", "broken data stream")):
             reason += "; --allow-truncated takes what is there"
         raise ImageError(f"{path}: cannot be read as a picture ({reason})") from error
+
+
+def _drop_false_exif(file: Image.Image) -> None:
+    exif = file.info.get("exif")
+    try:
+        if exif and file.format not in ("TIFF", "MPO"):
+            check_tags(io.BytesIO(exif.removeprefix(b"Exif\0\0")))
+    except Exception:  # damaged metadata is no reason to lose the photo
+        file.info["exif"] = b""
 
 
 @contextmanager

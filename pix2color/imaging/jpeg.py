@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import io
 import struct
 from typing import TYPE_CHECKING
@@ -47,7 +46,6 @@ def _with_size(jpeg: bytes, height: int, width: int) -> bytes:
     return jpeg[: at + 5] + struct.pack(">HH", height, width) + jpeg[at + 9 :]
 
 
-@functools.lru_cache(maxsize=64)  # the photos of a folder often say the same, or nothing
 def _head(metadata: Metadata | None) -> bytes:
     """Return the part of a JPEG file that holds metadata, as Pillow writes it."""
     options = metadata.save_options("JPEG") if metadata else {}

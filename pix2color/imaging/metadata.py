@@ -5,7 +5,6 @@ A note is added that software made the colours: IPTC's digital source type, in X
 
 from __future__ import annotations
 
-import functools
 import math
 import re
 from dataclasses import dataclass, replace
@@ -30,6 +29,8 @@ _LAYOUT = frozenset(
 _LONGEST = 65_000  # bytes that one segment of a JPEG file can hold, nearly
 _PHOTOSHOP = 0xFFED
 _XMP = 700
+
+_SOURCE_TYPE = r"\w{1,99}:DigitalSourceType"
 
 _PACKET = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/">
@@ -70,14 +71,14 @@ class Metadata:
             dpi=_dpi(info.get("dpi")),
         )
 
-    @functools.lru_cache(maxsize=64)  # noqa: B019 - small, and the same for many photos
     def marked(self) -> Metadata:
         """Return the same metadata, saying that its colours were made by software."""
         exif = Image.Exif()
         if self.exif:
             exif.load(self.exif)
         exif[_PROCESSING_SOFTWARE] = _SOFTWARE
-        return replace(self, exif=exif.tobytes(), xmp=_with_note(self.xmp))
+        xmp = self.xmp if len(self.xmp) < _LONGEST else b""  # longer ones cannot be written
+        return replace(self, exif=exif.tobytes(), xmp=_with_note(xmp))
 
     def save_options(self, file_format: str) -> dict[str, Any]:
         """Return keywords for ``Image.save``, as far as the format can hold the metadata."""
@@ -131,11 +132,27 @@ def _with_note(xmp: bytes) -> bytes:
     packet = xmp.rstrip(b"\x00 ").decode("utf-8", "replace")
     if "</rdf:RDF>" not in packet:
         packet = _PACKET
-    name = r"\w+:DigitalSourceType"
-    packet = re.sub(rf"<({name})\b[^>]*?(/>|>.*?</\1\s*>)", "", packet, flags=re.DOTALL)
-    packet = re.sub(rf"\s{name}\s*=\s*(\"[^\"]*\"|'[^']*')", "", packet)
-    about = re.search(r"rdf:about\s*=\s*(\"[^\"<]*\"|'[^'<]*')", packet)
+    packet = _without_elements(packet)
+    # Bounded, or many that never end take the square of their time.
+    packet = re.sub(rf"\s{_SOURCE_TYPE}\s?=\s?(\"[^\"]{{0,999}}\"|'[^']{{0,999}}')", "", packet)
+    about = re.search(r"rdf:about\s?=\s?(\"[^\"<]{0,999}\"|'[^'<]{0,999}')", packet)
     tool = "" if "CreatorTool" in packet else f"\n   <xmp:CreatorTool>{_SOFTWARE}</xmp:CreatorTool>"
     note = _NOTE.format(about=about[1] if about else '""', source=SOURCE_TYPE, tool=tool)
     head, end, tail = packet.rpartition("</rdf:RDF>")
     return (head + note + end + tail).encode()
+
+
+def _without_elements(packet: str) -> str:
+    """Return an XMP packet without elements that state a source type."""
+    kept, at = [], 0
+    for tag in re.finditer(rf"<({_SOURCE_TYPE})\b[^<>]*>", packet):
+        if tag.start() < at:  # within one that was left out
+            continue
+        end = tag.end()
+        if not tag[0].endswith("/>"):
+            end = packet.find(">", packet.find(f"</{tag[1]}", end)) + 1
+            if end <= tag.end():  # it never ends: this is no XML
+                break
+        kept.append(packet[at : tag.start()])
+        at = end
+    return "".join(kept) + packet[at:]

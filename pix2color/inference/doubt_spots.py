@@ -26,7 +26,8 @@ def doubt_spots(doubt: np.ndarray, hints: Sequence[Hint] = ()) -> list[tuple[int
         At most ``MOST`` places (x, y) in pixels, the most doubtful first.
     """
     step = -(-max(doubt.shape) // _FINE)
-    coarse = np.array(doubt[step // 2 :: step, step // 2 :: step])
+    first = [min(step // 2, side - 1) for side in doubt.shape]
+    coarse = np.array(doubt[first[0] :: step, first[1] :: step])
     height, width = coarse.shape
     for side, length in enumerate((height, width)):
         margin = int(_MARGIN * length)
@@ -38,12 +39,12 @@ def doubt_spots(doubt: np.ndarray, hints: Sequence[Hint] = ()) -> list[tuple[int
         near = np.hypot(columns - x, rows - y) < _APART * max(height, width)
         coarse[near] = 0
 
-    for hint in hints:
-        leave_out(hint.x / step, hint.y / step)
+    for x, y in {(int(hint.x / step), int(hint.y / step)) for hint in hints}:
+        leave_out(x, y)
     spots: list[tuple[int, int]] = []
     least = _LEAST * coarse.max()
     while len(spots) < MOST and coarse.max() >= least > 0:
-        y, x = np.unravel_index(coarse.argmax(), coarse.shape)
-        spots.append((int(x * step + step // 2), int(y * step + step // 2)))
-        leave_out(float(x), float(y))
+        row, column = map(int, np.unravel_index(coarse.argmax(), coarse.shape))
+        spots.append((column * step + first[1], row * step + first[0]))
+        leave_out(column, row)
     return spots

@@ -15,6 +15,7 @@ from PIL import ImageColor
 from pix2color.errors import UsageError
 
 _ENDING = ".hints.json"
+_MOST = 1000  # in one file
 _SQUARE = 3  # pixels of what the network sees that a hint covers
 
 
@@ -45,8 +46,11 @@ class Hint:
     def rgb(self) -> tuple[int, int, int]:
         """Red, green and blue from 0 to 255."""
         try:
-            return ImageColor.getrgb(self.color)[:3]
-        except (ValueError, AttributeError) as error:
+            rgb = ImageColor.getrgb(self.color)[:3]
+            if not all(0 <= level <= 255 for level in rgb):
+                raise ValueError("outside of 0 to 255")
+            return rgb
+        except (ValueError, AttributeError, OverflowError) as error:
             raise UsageError(
                 f"hint: {self.color!r} is no colour; write it like #7a2e2e or maroon"
             ) from error
@@ -91,10 +95,13 @@ def parse_hints(text: str) -> list[Hint]:
         UsageError: something else is.
     """
     try:
-        return [_from_json(entry) for entry in json.loads(text)]
+        hints = [_from_json(entry) for entry in json.loads(text)]
     except (ValueError, TypeError, RecursionError) as error:
         example = '[{"x": 120, "y": 80, "color": "#7a2e2e"}]'
         raise UsageError(f"hints: cannot be read; write {example}") from error
+    if len(hints) > _MOST:
+        raise UsageError(f"hints: {len(hints)} are too many; {_MOST} go")
+    return hints
 
 
 def paint_hints(hints: Iterable[Hint], photo: np.ndarray, reduced: np.ndarray) -> np.ndarray:

@@ -14,7 +14,8 @@ from pix2color.inference.hints import Hint, paint_hints
 
 _MULTIPLE = 16  # sides of what the network sees are multiples of it, so that photos share batches
 _MIN_SIDE = 64  # less is less than the deepest layers need
-_MAX_PIXELS = 2_000_000  # that the network is shown, of long strips
+_MAX_PIXELS = 2_000_000  # that the network is shown, of long strips …
+_LONGEST_STRIP = _MAX_PIXELS // _MIN_SIDE  # … which are padded to that side
 _FADED_BLACK, _FADED_WHITE = 30, 226  # gray levels, L* of 11 and 90
 _FRESH_BLACK, _FRESH_WHITE = 17, 241  # L* of 5 and 95
 _MIN_CONTRAST = 40  # stretching less would make colours of noise
@@ -59,8 +60,9 @@ def reduce_photo(photo: GrayPhoto, render_size: int, hints: Sequence[Hint] = ())
     picture = Image.fromarray(photo.gray)
     affordable = (_MAX_PIXELS / (picture.width * picture.height)) ** 0.5
     scale = min(render_size / min(picture.size), affordable)
-    if scale < 1:
-        width, height = (max(1, round(side * scale)) for side in picture.size)
+    if scale < 1 or max(picture.size) > _LONGEST_STRIP:
+        sides = (max(1, round(side * min(1, scale))) for side in picture.size)
+        width, height = (min(side, _LONGEST_STRIP) for side in sides)
         picture = picture.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=2.0)
     reduced = np.asarray(picture)
     return ReducedPhoto(photo, reduced, paint_hints(hints, photo.gray, reduced) if hints else None)

@@ -105,4 +105,4 @@ def check_range(name: str, value: object, low: float, high: float, *, whole: boo
     if not isinstance(value, Integral if whole else Real) or isinstance(value, bool):
         raise UsageError(f"{name}: {value} is no {'whole number' if whole else 'number'}")
     if not low <= value <= high:  # type: ignore[operator]
-        raise UsageError(f"{name}: {value:g} is not within {low:g} to {high:g}")
+        raise UsageError(f"{name}: {str(value)[:20]} is not within {low:g} to {high:g}")

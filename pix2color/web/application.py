@@ -5,9 +5,11 @@ Nothing is kept between calls: each brings its photo, which is gone once it is a
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import mimetypes
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from PIL import Image
 from starlette.applications import Starlette
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
@@ -39,7 +41,8 @@ _PREVIEW_QUALITY = 92
 _NUMBERS = {"saturation": float, "temperature": float, "render_size": int}
 _FILES = ("photo", "like")
 _FIELDS = (*_FILES, "hints", *_NUMBERS)
-_CLIENT = "x-page"  # a page's name for itself, so that each has its turn
+_PAGE = "x-page"  # a page's name for itself, so that each has its turn
+_UTF_8 = re.compile(r"charset\s*=\s*\"?utf-?8\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,7 @@ def page_application(colorizer: Colorizer, queue: FairQueue, limits: Limits) -> 
             Route("/api/doubt", answering(_doubt), methods=["POST"]),
             Mount("/", StaticFiles(directory=PAGE, html=True)),
         ],
-        exception_handlers={HTTPException: _answer_error},
+        exception_handlers={HTTPException: _answer_error, ClientDisconnect: _answer_slow},
     )
 
 
@@ -117,7 +120,12 @@ async def _answered(
     limits: Limits,
     work: Callable[[Colorizer, Asked], Response],
 ) -> Response:
-    client = f"{request.client.host if request.client else ''} {request.headers.get(_CLIENT, '')}"
+    if request.headers.get("content-type", "").lower().count("charset") and not _UTF_8.search(
+        request.headers["content-type"]
+    ):
+        return _error(400, "send text in UTF-8")
+    machine = request.client.host if request.client else ""
+    page = request.headers.get(_PAGE, "")
     async with request.form(max_files=2, max_fields=len(_FIELDS)) as form:
         too_large = any(
             (file.size or 0) > limits.file_bytes
@@ -128,12 +136,31 @@ async def _answered(
             return _error(413, f"larger than {limits.file_bytes >> 20} MiB")
         try:
             # What waits is read when its turn comes, and takes no memory before.
-            return await queue.run(client, lambda: work(colorizer, _asked(form)))
+            done = queue.run(machine, page, lambda: work(colorizer, _asked(form)))
+            return await _unless_gone(request, done)
         except Pix2colorError as error:
             return _error(400, without_option_advice(str(error)))
         except BusyError:
             busy = "too many photos are waiting; try again in some seconds"
             return _error(503, busy, {"Retry-After": "5"})
+
+
+async def _unless_gone(request: Request, work: Coroutine[Any, Any, Response]) -> Response:
+    """Return what comes of the work; whoever asked may leave, and it is dropped."""
+
+    async def gone() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    tasks = [asyncio.ensure_future(work), asyncio.ensure_future(gone())]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if not tasks[0].done():
+            raise ClientDisconnect
+        return tasks[0].result()
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 def _asked(form: FormData) -> Asked:
@@ -213,3 +240,8 @@ def _error(status: int, text: str, headers: dict[str, str] | None = None) -> Res
 async def _answer_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return _error(error.status_code, error.detail)
+
+
+async def _answer_slow(request: Request, error: Exception) -> Response:
+    """Answer who may have left, or has paused for too long: see ``Guard``."""
+    return _error(408, "the request took too long", {"Connection": "close"})

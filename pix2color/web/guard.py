@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 _MOST_DRAINED = 2**30
 _SECONDS_IN_ALL = 600.0
+_SECONDS_TO_TAKE = 60.0  # a part of the answer
 _FREE_TRIES = 5  # of a password
 _LONGEST_DELAY = 60.0  # seconds
 _MOST_STRANGERS = 10_000
@@ -89,8 +90,8 @@ class Guard:
             else:
                 await _drained(in_time)
                 await _answer(send, *refusal)
-        except TimeoutError:
-            await _answer(send, 408, "the request took too long", {})
+        except TimeoutError:  # nobody takes the answer
+            pass
         finally:
             self._arriving -= size
 
@@ -139,7 +140,7 @@ def _name(host: str) -> str | None:
 
 
 def _in_time(receive: Callable, pause: float) -> Callable:
-    """Return ``receive`` for a request that must not dawdle: the time is that of its own parts."""
+    """Return ``receive`` for a request whose parts must not dawdle: then its client has left."""
     end = asyncio.get_running_loop().time() + _SECONDS_IN_ALL
     done = False
 
@@ -148,8 +149,11 @@ def _in_time(receive: Callable, pause: float) -> Callable:
         if done:  # what follows is the news that the client has left
             return await receive()
         left = end - asyncio.get_running_loop().time()
-        async with asyncio.timeout(min(pause, left)):
-            message = await receive()
+        try:
+            async with asyncio.timeout(min(pause, left)):
+                message = await receive()
+        except TimeoutError:
+            message = {"type": "http.disconnect"}
         done = not message.get("more_body", False)
         return message
 
@@ -162,7 +166,8 @@ def _with_headers(send: Callable, extra: dict[str, str]) -> Callable:
     async def send_with_headers(message: dict) -> None:
         if message["type"] == "http.response.start":
             message = {**message, "headers": [*message.get("headers", []), *raw]}
-        await send(message)
+        async with asyncio.timeout(_SECONDS_TO_TAKE):
+            await send(message)
 
     return send_with_headers
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
 import sys
+from collections import Counter
 from collections.abc import Callable
+from typing import ClassVar
 from urllib.parse import quote
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from pix2color.errors import UsageError
 from pix2color.imaging.io import reading_limits
@@ -20,9 +24,45 @@ from pix2color.web.guard import Guard
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _MOST_ARRIVING = 2 * 2**30  # bytes
-_MOST_WAITING = 100  # photos
-_MOST_CONNECTIONS = 500
+_MOST_WAITING, _MOST_OF_PAGE = 200, 50  # photos
+_MOST_CONNECTIONS, _MOST_OF_MACHINE = 500, 200
+_SECONDS_OF_SILENCE = 20.0
 _FORM_BYTES = 2**20  # of a call, besides the photo in it
+
+
+class _Connection(H11Protocol):
+    """A connection that asks for something soon, or is closed; of each machine only so many.
+
+    (h11 bounds the headers of a request.)
+    """
+
+    _open: ClassVar[Counter[str]] = Counter()  # connections, by machine
+    _machine, _idle = "", False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        super().connection_made(transport)
+        self._machine = self.client[0] if self.client else ""
+        self._open[self._machine] += 1
+        if self._open[self._machine] > _MOST_OF_MACHINE:
+            transport.abort()
+        self._look()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._open[self._machine] -= 1
+        if not self._open[self._machine]:
+            del self._open[self._machine]
+
+    def _look(self) -> None:
+        """Close it if nothing was asked between two looks."""
+        if self.transport.is_closing():
+            return
+        waits = self.cycle is None or self.cycle.response_complete
+        if waits and self._idle:
+            self.transport.abort()
+            return
+        self._idle = waits
+        self.loop.call_later(_SECONDS_OF_SILENCE / 2, self._look)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -56,7 +96,7 @@ def serve(
     ready: Callable[[], None],
 ) -> None:
     """Answer requests until a signal ends it."""
-    queue = FairQueue(cores(), _MOST_WAITING, colorizer.use_one_thread)
+    queue = FairQueue(cores(), _MOST_WAITING, _MOST_OF_PAGE, colorizer.use_one_thread)
     guard = Guard(
         page_application(colorizer, queue, limits),
         credentials=credentials,
@@ -72,6 +112,7 @@ def serve(
 
     config = uvicorn.Config(
         guard,
+        http=_Connection,
         log_level="warning",
         access_log=False,
         server_header=False,

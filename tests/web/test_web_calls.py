@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import http.server
 import io
 import json
@@ -10,6 +11,7 @@ import pty
 import re
 import signal
 import socket
+import struct
 import sys
 import threading
 import time
@@ -22,7 +24,10 @@ import numpy as np
 import pytest
 from conftest import one_line, pix2color
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from serving import pixels, run_async, served, stored_files
+
+from pix2color.web.guard import Guard
 
 # Its fixtures take long to make: once, not in every process of the tests.
 pytestmark = pytest.mark.xdist_group("web")
@@ -213,35 +218,102 @@ def test_the_description_is_of_what_there_is(server, gray):
         assert set(form["properties"]) <= set(re.findall(r"\w+", text.partition("there are")[2]))
 
 
-def test_a_request_that_dawdles_is_ended(gray, pretrained):
-    from pix2color.web.guard import Guard
+def test_a_request_that_dawdles_is_ended():
+    """The application is told that its client has left."""
 
-    async def main() -> list[int]:
-        sent: list[dict] = []
+    async def main() -> list[dict]:
+        told: list[dict] = []
 
         async def app(scope, receive, send):
-            await receive()
+            told.append(await receive())
 
-        async def never():
+        async def never(*_):
             await asyncio.sleep(60)
 
-        async def send(message):
-            sent.append(message)
-
-        guard = Guard(
-            app,
-            credentials=None,
-            hosts=None,
-            most_bytes=100,
-            most_arriving=100,
-            seconds_between_parts=0.1,
-        )
+        limits = {"most_bytes": 100, "most_arriving": 100, "seconds_between_parts": 0.1}
+        guard = Guard(app, credentials=None, hosts=None, **limits)
         headers = [(b"content-length", b"10"), (b"host", b"localhost")]
         scope = {"type": "http", "method": "POST", "path": "/api/look", "headers": headers}
-        await guard(scope, never, send)
-        return [message["status"] for message in sent if "status" in message]
+        await guard(scope, never, never)
+        return told
 
-    assert run_async(main()) == [408]
+    assert run_async(main()) == [{"type": "http.disconnect"}]
+
+
+def test_silent_connections_are_closed_and_keep_nobody_out(server):
+    host, port = server.removeprefix("http://").split(":")
+    silent = [socket.create_connection((host, int(port)), timeout=60) for _ in range(150)]
+    silent[0].sendall(b"GET / HTTP/1.1\r\nHost: loc")
+    with urllib.request.urlopen(f"{server}/api/model", timeout=30) as answer:
+        assert answer.status == 200
+    start = time.monotonic()
+    for connection in silent:
+        with contextlib.suppress(ConnectionResetError):
+            assert connection.recv(1) == b""
+        connection.close()
+    assert time.monotonic() - start < 30
+
+
+def strip(width: int) -> bytes:
+    file = io.BytesIO()
+    Image.new("L", (width, 1), 90).save(file, "PNG")
+    return file.getvalue()
+
+
+def xmp(text: bytes) -> bytes:
+    """A small PNG with these metadata."""
+    info = PngInfo()
+    info.add_itxt("XML:com.adobe.xmp", text.decode(), zip=True)
+    file = io.BytesIO()
+    Image.new("L", (32, 32), 90).save(file, "PNG", pnginfo=info)
+    return file.getvalue()
+
+
+def tags(count: int) -> bytes:
+    """A TIFF whose tags all point at the same megabyte."""
+    file = io.BytesIO()
+    Image.new("L", (16, 16), 90).save(file, "TIFF")
+    data = file.getvalue()
+    at = int.from_bytes(data[4:8], "little")
+    own = int.from_bytes(data[at : at + 2], "little")
+    entries = data[at + 2 : at + 2 + 12 * own]
+    place = len(data) + 8 + 12 * (own + count)
+    more = b"".join(struct.pack("<HHII", 40_000 + i, 7, 2**20, place) for i in range(count))
+    directory = struct.pack("<H", own + count) + entries + more + bytes(4)
+    head = data[:4] + struct.pack("<I", len(data)) + data[8:]
+    return (head + directory).ljust(place, b"\0") + bytes(2**20)
+
+
+@pytest.mark.parametrize(
+    ("photo", "code"),
+    [
+        (strip(1_000_000), 200),
+        (xmp(b"<a:DigitalSourceType " * 45_000 + b"</rdf:RDF>"), 200),
+        (xmp(b"<a:DigitalSourceType>" * 3_000 + b"</rdf:RDF>"), 200),
+        (tags(1000), 400),
+    ],
+    ids=["strip", "xmp that is too long", "xmp that never ends", "tags"],
+)
+def test_a_small_file_does_not_eat_the_machine(server, photo, code):
+    start = time.monotonic()
+    if code == 200:
+        call(server, photo, "photo.png")
+    else:
+        assert refused(call, server, photo, "photo.tif")[0] == code
+    assert time.monotonic() - start < 15
+
+
+def test_odd_values_are_told(server, gray):
+    photo = gray.read_bytes()
+    for color in ("rgb(256,300,400)", f"hsl(0,100%,1{'0' * 50}%)"):
+        hints = json.dumps([{"x": 1, "y": 1, "color": color}])
+        assert refused(call, server, photo, hints=hints)[0] == 400
+    many = json.dumps([{"x": 1, "y": 1, "color": "red"}] * 2000)
+    assert refused(call, server, photo, hints=many)[0] == 400
+    assert refused(call, server, photo, render_size="1" + "0" * 400)[0] == 400
+    thin = io.BytesIO()
+    Image.new("L", (1280, 1), 90).save(thin, "PNG")
+    assert json.loads(call(server, thin.getvalue(), at="look"))["width"] == 1280
 
 
 def test_a_length_that_a_request_does_not_keep_to_is_refused(server):

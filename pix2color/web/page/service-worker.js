@@ -31,6 +31,9 @@ async function keep(cache, name) {
   if (await cache.match(key(name))) return;
   const found = await fetch(name, { cache: "no-cache" });
   if (!found.ok) throw new Error(`${name}: ${found.status}`);
+  const sum = await crypto.subtle.digest("SHA-256", await found.clone().arrayBuffer());
+  const hex = Array.from(new Uint8Array(sum), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  if (hex !== SITE.files[name]) throw new Error(`${name}: is not what the site holds`);
   await cache.put(key(name), found);
 }
 

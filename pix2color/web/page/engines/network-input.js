@@ -17,8 +17,10 @@ export function reducedPhoto(gray, renderSize) {
   const { width, height } = gray;
   const affordable = Math.sqrt(MAX_PIXELS / (width * height));
   const scale = Math.min(renderSize / Math.min(width, height), affordable);
-  if (scale >= 1) return gray;
-  const [wide, high] = [width, height].map((side) => Math.max(1, rounded(side * scale)));
+  const longest = MAX_PIXELS / MIN_SIDE; // of strips, which are padded to that side
+  if (scale >= 1 && Math.max(width, height) <= longest) return gray;
+  const shorter = (side) => Math.max(1, rounded(side * Math.min(1, scale)));
+  const [wide, high] = [width, height].map((side) => Math.min(longest, shorter(side)));
   return reduced(gray, wide, high, BICUBIC);
 }
 
