@@ -1,20 +1,20 @@
-// The page: what is on the screen follows the album, and what people do changes it.
+// The page: what people do changes the album and the marks; the screen follows them.
 
-import { Album, PLAIN, given } from "./album.js";
+import { Album, PLAIN } from "./album.js";
 import { Chooser } from "./chooser.js";
-import { nameOf } from "./colors.js";
 import { save, saveAll, savePhoto } from "./downloads.js";
 import { Engine } from "./engine.js";
 import { Film } from "./film.js";
 import { Marks } from "./marks.js";
+import { tell } from "./message.js";
+import { Screen } from "./screen.js";
 import { text } from "./strings.js";
 import { Viewer } from "./viewer.js";
 
 const $ = id => document.getElementById(id);
-const WORKING = ["reading", "waiting", "coloring"];
 const REMEMBERED = 10_000; // milliseconds in which a photo that was removed can come back
 const waiting = []; // files that came before the engine was ready
-let album, chooser, engine, film, marks, viewer;
+let album, chooser, engine, film, marks, screen, viewer;
 
 function start() {
   for (const element of document.querySelectorAll("[data-text]")) element.textContent = text(element.dataset.text);
@@ -45,9 +45,10 @@ async function begin() {
   marks = new Marks(album);
   chooser = new Chooser($("chooser"));
   film = new Film($("film"), album);
+  screen = new Screen(album, marks, { chooser, film, viewer }, engine.model.renderSize, remove);
   if (!engine.model.takesHints) $("known-help").textContent = text("noHints");
   listen();
-  draw();
+  screen.draw();
   document.body.classList.add("ready");
   takeIn(waiting.splice(0));
 }
@@ -106,11 +107,11 @@ async function borrow(file) {
 // ---- What people do -----------------------------------------------------------------------
 
 function listen() {
-  album.addEventListener("list", draw);
+  album.addEventListener("list", () => screen.draw());
   album.addEventListener("change", event => {
     film.update(event.detail);
-    if (event.detail === album.current) drawPhoto();
-    drawProgress();
+    if (event.detail === album.current) screen.drawPhoto();
+    screen.drawProgress();
   });
   film.addEventListener("remove", event => remove(event.detail));
   viewer.addEventListener("tap", event => tap(event.detail));
@@ -120,7 +121,7 @@ function listen() {
   viewer.addEventListener("move", event => marks.move(event.detail));
   viewer.addEventListener("nudge", event => marks.nudge(event.detail));
   marks.addEventListener("message", event => tell(event.detail));
-  marks.addEventListener("change", drawPhoto);
+  marks.addEventListener("change", () => screen.drawPhoto());
   chooser.addEventListener("color", event => marks.paint(event.detail.color, event.detail.done));
   chooser.addEventListener("delete", () => closeChooser(() => marks.remove(marks.selected)));
   chooser.addEventListener("close", () => closeChooser(() => marks.select(null)));
@@ -206,156 +207,6 @@ function onClick(id, work) {
   $(id).addEventListener("click", () => {
     if ($(id).ariaDisabled !== "true" && $(id).ariaBusy !== "true") work();
   });
-}
-
-// ---- What is on the screen ----------------------------------------------------------------
-
-let telling = 0;
-
-/** Show a message, with a button for what can be done about it. */
-function tell(message, action = "", work = null, milliseconds = 0) {
-  clearTimeout(telling);
-  $("message").hidden = false;
-  $("message-text").textContent = message;
-  $("message-action").hidden = !action;
-  $("message-action").textContent = action;
-  $("message-action").onclick = () => {
-    $("message").hidden = true;
-    work();
-  };
-  if (milliseconds) telling = setTimeout(() => ($("message").hidden = true), milliseconds);
-}
-
-function draw() {
-  document.body.classList.toggle("empty", !album.photos.length);
-  film.draw();
-  drawPhoto();
-  drawProgress();
-}
-
-function drawProgress() {
-  const all = album.photos.length, count = state => album.photos.filter(photo => photo.state === state).length;
-  const done = count("done"), failed = count("failed");
-  const words = !all ? "" : failed ? text("progressFailed", { done, all, failed }) : text("progress", { done, all });
-  if ($("progress").textContent !== words) $("progress").textContent = words; // or it is read out again
-  const working = album.photos.some(photo => WORKING.includes(photo.state));
-  $("retry").hidden = failed < 2 || working;
-  $("download-all").hidden = all < 2;
-  enable("download-all", !working && done);
-}
-
-let drawn = null; // the photo that was in view before
-
-function drawPhoto() {
-  const photo = album.current;
-  if (marks.pipette?.photo.gone) marks.pipette = null;
-  if (drawn !== photo && !marks.pipette) marks.dropOpen(drawn);
-  drawn = photo;
-  viewer.show(photo, marks.selected);
-  document.body.classList.toggle("picking", Boolean(marks.pipette));
-  if (!photo) return;
-  drawNotice(photo);
-  $("busy").hidden = !WORKING.includes(photo.state);
-  $("busy").textContent = text(photo.state === "reading" ? "reading" : "coloring");
-  drawChooser(photo);
-  enable("undo", photo.past.length);
-  enable("redo", photo.future.length);
-  enable("save-marks", given(photo).length);
-  enable("download", photo.state === "done");
-  drawLook(photo.options);
-  $("look-for-all").hidden = album.photos.length < 2;
-  $("photo-name").textContent = photo.name;
-  $("photo-notes").textContent = (photo.notes ?? []).map(note => text("notes", { text: note })).join(" ");
-}
-
-function drawChooser(photo) {
-  drawMarkList(photo);
-  const chosen = marks.pipette ? null : marks.current, opening = chosen && $("chooser").hidden;
-  $("chooser").hidden = !chosen;
-  document.body.classList.toggle("choosing", Boolean(chosen));
-  if (!chosen) return;
-  chooser.show(chosen.color ?? viewer.colorAt(chosen), Boolean(chosen.color));
-  if (opening || chosen.id !== drawChooser.id) chooser.focus();
-  drawChooser.id = chosen.id;
-}
-
-/** Elements stay as they are while they say the same: one may have the focus, or be read out. */
-function keep(root, key, make) {
-  if (root.dataset.key === key) return;
-  root.dataset.key = key;
-  root.replaceChildren(...make());
-}
-
-function drawNotice(photo) {
-  const lines = [], button = ([words, work], place) => {
-    const made = Object.assign(document.createElement("button"), { type: "button", textContent: words });
-    made.className = place ? "quiet" : "primary";
-    made.addEventListener("click", () => {
-      work();
-      $("view").focus({ preventScroll: true });
-    });
-    return made;
-  };
-  let actions = [];
-  if (marks.pipette) {
-    lines.push(text("pipetteHelp"));
-    actions = [[text("cancel"), () => marks.pick(false)]];
-  } else if (photo.state === "color") {
-    lines.push(text("hasColor"));
-    actions = [[text("colorAnyway"), () => album.insist(photo)]];
-  } else if (photo.state === "failed") {
-    lines.push(text("failed"), photo.error);
-    actions = [[text("tryAgain"), () => album.insist(photo)], [text("remove"), () => remove(photo)]];
-  }
-  $("notice").hidden = !lines.length;
-  keep($("notice"), [photo.id, ...lines].join(), () => [
-    ...lines.map(line => Object.assign(document.createElement("p"), { textContent: line })),
-    row(actions.map(button)),
-  ]);
-}
-
-function row(children) {
-  const made = document.createElement("div");
-  made.className = "row";
-  made.append(...children);
-  return made;
-}
-
-function drawMarkList(photo) {
-  const list = $("mark-list");
-  keep(list, photo.hints.map(hint => hint.id).join(), () => photo.hints.map(hint => {
-    const item = document.createElement("li"), button = document.createElement("button");
-    button.type = "button";
-    button.className = "chip";
-    button.addEventListener("click", () => marks.select(hint.id));
-    item.append(button);
-    return item;
-  }));
-  photo.hints.forEach((hint, index) => {
-    const button = list.children[index].firstChild;
-    button.style.backgroundColor = hint.color ?? "";
-    button.classList.toggle("selected", hint.id === marks.selected);
-    button.classList.toggle("open", !hint.color);
-    button.ariaLabel = hint.color ? text("mark", { number: index + 1, color: nameOf(hint.color) }) : text("markAsk");
-  });
-}
-
-function drawLook(options) {
-  const show = (id, value, words) => {
-    $(id).value = value;
-    $(id).ariaValueText = words;
-    document.querySelector(`[data-value=${id}]`).textContent = words;
-  };
-  const size = options.renderSize ?? engine.model.renderSize;
-  show("saturation", options.saturation, `${Math.round(100 * options.saturation)} %`);
-  show("temperature", options.temperature, String(options.temperature));
-  show("render-size", size, String(size));
-  $("unlike").hidden = !options.like;
-  $("like").textContent = options.like?.name ?? text("likeChoose");
-}
-
-function enable(id, can) {
-  $(id).ariaDisabled = String(!can);
 }
 
 start();
