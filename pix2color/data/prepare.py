@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ from pix2color.processes import cores
 from pix2color.progress import track
 
 _FORMAT = 1
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _JPEG = {"subsampling": 0}
 _JPEG_QUALITY = 95
 _FLUSH_EVERY = 64
@@ -268,7 +270,12 @@ def _read_licenses(path: Path) -> dict[Path, dict[str, str]]:
     if not path.is_file():
         raise MissingPathError(f"{path}: no such file")
     try:
-        lines = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+        data = path.read_bytes()
+        # As spreadsheets save it: with a mark of the encoding, in some countries with semicolons.
+        text = data.decode("utf-16" if data[:2] in _UTF_16 else "utf-8-sig")
+        header = text.partition("\n")[0]
+        delimiter = ";" if header.count(";") > header.count(",") else ","
+        lines = list(csv.DictReader(io.StringIO(text), delimiter=delimiter, restval=""))
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: is no CSV file in UTF-8") from error
     if not lines or not {"file", "licence"} <= set(lines[0]):

@@ -21,7 +21,7 @@ from pix2color.imaging.formats import READ_ONLY_SUFFIXES, open_with_extra
 from pix2color.imaging.jpeg import encode_jpeg
 from pix2color.imaging.metadata import Metadata
 from pix2color.imaging.srgb import standard, without_alpha
-from pix2color.imaging.tiff_tags import check_tags
+from pix2color.imaging.tiff_tags import STARTS, check_tags
 
 if TYPE_CHECKING:
     from pix2color.color.recompose import Planes
@@ -126,9 +126,13 @@ def open_picture(path: Path, data: bytes | None = None) -> Iterator[Image.Image]
         MissingExtraError: it takes an extra to read such a file.
     """
     try:
-        source = path if data is None else io.BytesIO(data)
         with path.open("rb") if data is None else io.BytesIO(data) as start:
             check_tags(start)
+            start.seek(0)
+            if data is None and start.read(4) in STARTS:
+                # Pillow maps such files into memory, and those that are to be turned wrongly.
+                data = path.read_bytes()
+        source = path if data is None else io.BytesIO(data)
         file = open_with_extra(path, source) or Image.open(source, formats=_readable())
         with file:
             _drop_false_exif(file)

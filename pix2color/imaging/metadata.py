@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
-from PIL import Image
+from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 
 from pix2color import __version__
@@ -26,11 +26,17 @@ _LAYOUT = frozenset(
     | {330, 332, 333, 334, 336, 337, 338, 339, 340, 341, 342, 347, 512, 513, 514, 515}
     | {529, 530, 531, 532, 700, 33723, 34377, 34675, 37724}
 )
+_SIZES = {0xA002, 0xA003}
 _LONGEST = 65_000  # bytes that one segment of a JPEG file can hold, nearly
 _PHOTOSHOP = 0xFFED
 _XMP = 700
 
-_SOURCE_TYPE = r"\w{1,99}:DigitalSourceType"
+# What XMP says that the note replaces, or that is not true any more: the picture is upright, and
+# what lay behind it in the file (a gain map, a film, more XMP) is gone.
+_UNTRUE = (
+    r"(?:\w{1,99}:(?:DigitalSourceType|Orientation|ImageWidth|ImageLength|PixelXDimension"
+    r"|PixelYDimension|HasExtendedXMP)|(?:GCamera|hdrgm):\w{1,99}|Container:Directory)"
+)
 
 _PACKET = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/">
@@ -112,6 +118,9 @@ def _exif(image: Image.Image) -> bytes:
         exif.load(image.getexif().tobytes())  # a copy: the picture still needs its orientation
         for tag in set(exif) & (_LAYOUT | {_ORIENTATION, *_RESOLUTION}):
             del exif[tag]
+        details = exif.get_ifd(ExifTags.IFD.Exif) if ExifTags.IFD.Exif in exif else {}
+        for tag in _SIZES & set(details):  # of the photo before it was turned
+            del details[tag]
         data = exif.tobytes() if len(exif) else b""
         Image.Exif().load(data)
     except Exception:  # damaged metadata is no reason to lose the photo
@@ -128,13 +137,13 @@ def _dpi(value: Any) -> tuple[float, float] | None:
 
 
 def _with_note(xmp: bytes) -> bytes:
-    """Return an XMP packet, or a new one, with the note in place of its own source type."""
+    """Return an XMP packet, or a new one, with the note and without what is not true."""
     packet = xmp.rstrip(b"\x00 ").decode("utf-8", "replace")
     if "</rdf:RDF>" not in packet:
         packet = _PACKET
     packet = _without_elements(packet)
     # Bounded, or many that never end take the square of their time.
-    packet = re.sub(rf"\s{_SOURCE_TYPE}\s?=\s?(\"[^\"]{{0,999}}\"|'[^']{{0,999}}')", "", packet)
+    packet = re.sub(rf"\s{_UNTRUE}\s?=\s?(\"[^\"]{{0,999}}\"|'[^']{{0,999}}')", "", packet)
     about = re.search(r"rdf:about\s?=\s?(\"[^\"<]{0,999}\"|'[^'<]{0,999}')", packet)
     tool = "" if "CreatorTool" in packet else f"\n   <xmp:CreatorTool>{_SOFTWARE}</xmp:CreatorTool>"
     note = _NOTE.format(about=about[1] if about else '""', source=SOURCE_TYPE, tool=tool)
@@ -143,9 +152,9 @@ def _with_note(xmp: bytes) -> bytes:
 
 
 def _without_elements(packet: str) -> str:
-    """Return an XMP packet without elements that state a source type."""
+    """Return an XMP packet without elements that are not true."""
     kept, at = [], 0
-    for tag in re.finditer(rf"<({_SOURCE_TYPE})\b[^<>]*>", packet):
+    for tag in re.finditer(rf"<({_UNTRUE})\b[^<>]*>", packet):
         if tag.start() < at:  # within one that was left out
             continue
         end = tag.end()

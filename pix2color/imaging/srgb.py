@@ -23,12 +23,13 @@ _TURNS = {
 def standard(image: Image.Image) -> Image.Image:
     """Return any picture that Pillow opens as upright 8-bit sRGB, in mode L, LA, RGB or RGBA.
 
-    Colour profiles (ICC) are converted, EXIF orientation is applied, 16-bit values are scaled.
+    Colour profiles (ICC) and the gamma of PNG files are converted, EXIF orientation is applied,
+    16-bit values are scaled.
     Floating-point pictures reach to 1, 255 or 65535, the least of these that holds all values.
     """
     turn = orientation(image)
-    profile = image.info.get("icc_profile")
-    if is_deep(image):
+    profile, gamma, deep = image.info.get("icc_profile"), _gamma(image), is_deep(image)
+    if deep:
         image = Image.fromarray(np.rint(_shares(image) * 255).astype(np.uint8))
     elif image.mode == "LAB":
         image = _converted(image, ImageCms.createProfile("LAB"))
@@ -45,6 +46,11 @@ def standard(image: Image.Image) -> Image.Image:
         image = image.convert(image.mode + "A")
     if profile:
         image = _from_profile(image, profile)
+    elif gamma and not deep:
+        table = np.rint(_from_gamma(np.arange(256) / 255, gamma) * 255).astype(int).tolist()
+        alpha = list(range(256)) if image.mode.endswith("A") else []
+        colors = len(image.getbands()) - bool(alpha)
+        image = image.point(table * colors + alpha)
     image.load()
     return upright(image, turn)
 
@@ -76,7 +82,13 @@ def turned(pixels: np.ndarray, turn: int) -> np.ndarray:
 
 
 def orientation(image: Image.Image) -> int:
-    """Return the EXIF orientation, 1 to 8; 1 if there is none or it cannot be read."""
+    """Return the EXIF orientation, 1 to 8; 1 if there is none or it cannot be read.
+
+    Pillow turns TIFF files itself as it decodes them, whatever their EXIF says afterwards.
+    """
+    if image.format == "TIFF":
+        image.load()
+        return 1
     try:
         value = image.getexif().get(_ORIENTATION, 1)
     except Exception:  # damaged EXIF is no reason to lose the photo
@@ -103,7 +115,24 @@ def _shares(image: Image.Image) -> np.ndarray:
         levels, tops = levels.view(np.uint32), (65535, 2**31, 2**32)
     highest = levels.max(initial=0)
     top = next((top for top in tops if highest <= top), highest)
-    return (levels.astype(np.float32) / np.float32(top)).clip(0, 1)
+    shares = (levels.astype(np.float32) / np.float32(top)).clip(0, 1)
+    gamma = _gamma(image)
+    return _from_gamma(shares, gamma) if gamma and not image.info.get("icc_profile") else shares
+
+
+def _gamma(image: Image.Image) -> float | None:
+    """Return the gamma that a PNG file states, if it is another than sRGB's."""
+    gamma = image.info.get("gamma")
+    if not gamma or "srgb" in image.info or abs(gamma * 2.2 - 1) < 0.01:
+        return None
+    return float(gamma) if 0.1 <= gamma <= 10 else None
+
+
+def _from_gamma(shares: np.ndarray, gamma: float) -> np.ndarray:
+    """Return values in [0, 1] that are light to the power of ``gamma`` as sRGB has them."""
+    light = shares ** (1 / gamma)
+    curved = 1.055 * np.maximum(light, 0.0031308) ** (1 / 2.4) - 0.055
+    return np.where(light > 0.0031308, curved, 12.92 * light).astype(np.float32)
 
 
 def _from_profile(image: Image.Image, data: bytes) -> Image.Image:

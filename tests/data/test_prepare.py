@@ -105,6 +105,23 @@ def test_exif_turns_and_licences_are_kept(tmp_path, write_photo):
     assert [line["licence"] for line in lines(out / "manifest.csv")] == ["CC BY 2.0", ""]
 
 
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("\ufefffile,licence\r\n{},CC BY 4.0\r\n", "utf-8"),
+        ("file;licence\n{};CC BY 4.0\n", "utf-16"),
+        ('licence,file,note\nCC BY 4.0,{},"two\nlines"\nCC0,short.jpg\n', "utf-8"),
+    ],
+    ids=["mark", "semicolons", "lines"],
+)
+def test_lists_of_licences_as_spreadsheets_save_them(text, encoding, tmp_path, write_photo):
+    write_photo("in/a.png", Image.fromarray(data.chelsea()))
+    (tmp_path / "list.csv").write_bytes(text.format("in/a.png").encode(encoding))
+    out = tmp_path / "out"
+    prepare(tmp_path / "in", "--out", out, "--licences", tmp_path / "list.csv")
+    assert [line["licence"] for line in lines(out / "manifest.csv")] == ["CC BY 4.0"]
+
+
 def test_only_photos_of_a_kind_that_the_list_knows(tmp_path, write_photo):
     for name in ("chelsea", "coffee", "astronaut"):
         write_photo(f"in/{name}.png", Image.fromarray(colour_photos()[name]))

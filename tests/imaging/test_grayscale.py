@@ -1,6 +1,8 @@
 """Every kind of file a photo comes in, read and written."""
 
 import io
+import zlib
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -85,6 +87,80 @@ def test_orientation_is_applied_to_gray_and_alpha(orientation, write_photo):
     kept = Image.Exif()
     kept.load(photo.metadata.exif)
     assert dict(kept) == {0x010F: "Leica"}  # turning twice would be wrong
+
+
+@pytest.mark.parametrize("compression", [None, "tiff_lzw"])
+@pytest.mark.parametrize("mode", ["L", "RGB", "I;16"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_tiff_is_turned_once(orientation, mode, compression, write_photo):
+    """Pillow turns it itself, and what it maps into memory into something else."""
+    upright = CAMERA.resize((90, 60))
+    stored = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }
+    picture = upright.transpose(stored[orientation]) if orientation in stored else upright
+    if mode == "I;16":
+        picture = Image.fromarray(np.asarray(picture).astype(np.uint16) * 257)
+    else:
+        picture = picture.convert(mode)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = write_photo("scan.tif", picture, exif=exif, compression=compression)
+    photo = read_gray_photo(path)
+    assert np.array_equal(photo.gray, np.asarray(upright))
+    assert np.array_equal(np.asarray(read_rgb(path))[..., 0], np.asarray(upright))
+    if photo.deep is not None:
+        assert np.array_equal(photo.deep, np.asarray(upright).astype(np.uint16) * 257)
+    kept = Image.Exif()
+    kept.load(photo.metadata.exif)
+    assert 0x0112 not in kept
+
+
+@pytest.mark.parametrize("gamma", [1.0, 1 / 1.8])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_the_gamma_of_a_png_counts(gamma, kind, write_photo):
+    levels = np.asarray(CAMERA.resize((90, 60))) / 255
+    light = np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)
+    top = np.iinfo(kind).max
+    path = write_photo("g.png", Image.fromarray(np.rint(light**gamma * top).astype(kind)))
+    chunk = b"gAMA" + round(gamma * 100_000).to_bytes(4, "big")
+    data, check = path.read_bytes(), zlib.crc32(chunk).to_bytes(4, "big")
+    path.write_bytes(data[:33] + (4).to_bytes(4, "big") + chunk + check + data[33:])
+    away = np.abs(read_gray_photo(path).gray - levels * 255)
+    assert away.max() <= (1 if kind == np.uint16 else 7)  # 8 bits of light are coarse in the dark
+    assert away.mean() < 0.5
+
+
+def test_what_xmp_says_of_the_file_is_not_said_of_another(write_photo):
+    packet = (
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/">'
+        '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        '<rdf:Description rdf:about="" xmlns:photoshop="http://ns.adobe.com/photoshop/1.0/"'
+        ' xmlns:tiff="t:" xmlns:exif="e:" xmlns:GCamera="g:" xmlns:hdrgm="h:" xmlns:xmpNote="n:"'
+        ' xmlns:Container="c:" tiff:Orientation="6" exif:PixelXDimension="640"'
+        ' GCamera:MotionPhoto="1" hdrgm:Version="1.0" xmpNote:HasExtendedXMP="0123"'
+        ' photoshop:City="Wien"><tiff:Orientation>6</tiff:Orientation><Container:Directory>'
+        "<rdf:Seq><rdf:li/></rdf:Seq></Container:Directory></rdf:Description></rdf:RDF></x:xmpmeta>"
+    )
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif.get_ifd(0x8769)[0xA002] = 640
+    path = write_photo("phone.jpg", CAMERA, xmp=packet.encode(), exif=exif)
+    marked = read_gray_photo(path).metadata.marked()
+    text = marked.xmp.decode()
+    ElementTree.fromstring(text)
+    assert "Wien" in text
+    for word in ("Orientation", "Dimension", "MotionPhoto", "Version", "HasExtended", "Directory"):
+        assert word not in text
+    kept = Image.Exif()
+    kept.load(marked.exif)
+    assert 0xA002 not in kept.get_ifd(0x8769)
 
 
 class TestProfiles:
