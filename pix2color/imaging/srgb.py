@@ -48,9 +48,9 @@ def standard(image: Image.Image) -> Image.Image:
         image = _from_profile(image, profile)
     elif gamma and not deep:
         table = np.rint(_from_gamma(np.arange(256) / 255, gamma) * 255).astype(int).tolist()
-        alpha = list(range(256)) if image.mode.endswith("A") else []
-        colors = len(image.getbands()) - bool(alpha)
-        image = image.point(table * colors + alpha)
+        as_it_is = list(range(256)) if image.mode.endswith("A") else []
+        colors = len(image.getbands()) - bool(as_it_is)
+        image = image.point(table * colors + as_it_is)
     image.load()
     return upright(image, turn)
 

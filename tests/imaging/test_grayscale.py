@@ -134,7 +134,7 @@ def test_the_gamma_of_a_png_counts(gamma, kind, write_photo):
     path.write_bytes(data[:33] + (4).to_bytes(4, "big") + chunk + check + data[33:])
     away = np.abs(read_gray_photo(path).gray - levels * 255)
     assert away.max() <= (1 if kind == np.uint16 else 7)  # 8 bits of light are coarse in the dark
-    assert away.mean() < 0.5
+    assert away.mean() < 0.6
 
 
 def test_what_xmp_says_of_the_file_is_not_said_of_another(write_photo):
