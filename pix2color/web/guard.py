@@ -48,7 +48,7 @@ class Guard:
         hosts: names under which the server may be addressed, against pages elsewhere that point a
             name of their own at it; None for any.
         most_bytes: size of a request.
-        most_arriving: size of all requests that are being sent or worked on.
+        most_arriving: what has come of all requests that are being sent or worked on.
         seconds_between_parts: how long a request may pause.
     """
 
@@ -77,23 +77,33 @@ class Guard:
             return
         headers = dict(scope["headers"])
         refusal = self._refusal(scope, headers) or self._stranger(scope, headers)
-        size = 0 if refusal else int(headers.get(b"content-length", b"0"))
-        if self._arriving + size > self.most_arriving:
-            refusal, size = _FULL, 0
-        self._arriving += size
+        if refusal is None and self._arriving >= self.most_arriving:
+            refusal = _FULL
+        arrived = 0
+
+        async def receive_counted() -> dict:
+            # What has come counts, not what is announced: announcing costs nothing.
+            nonlocal arrived
+            message = await in_time()
+            size = len(message.get("body", b""))
+            arrived += size
+            self._arriving += size
+            full = self._arriving > self.most_arriving
+            return {"type": "http.disconnect"} if full else message
+
         in_time = _in_time(receive, self.seconds_between_parts)
         try:
             if refusal is None:
                 api = scope["path"].startswith("/api/")
                 extra = _HEADERS | (_PRIVATE if api else {"Cache-Control": "no-cache"})
-                await self.app(scope, in_time, _with_headers(send, extra))
+                await self.app(scope, receive_counted, _with_headers(send, extra))
             else:
                 await _drained(in_time)
                 await _answer(send, *refusal)
         except TimeoutError:  # nobody takes the answer
             pass
         finally:
-            self._arriving -= size
+            self._arriving -= arrived
 
     def _refusal(self, scope: dict, headers: dict[bytes, bytes]) -> Refusal | None:
         host = headers.get(b"host", b"").decode("latin-1")

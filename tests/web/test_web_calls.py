@@ -254,6 +254,20 @@ def test_silent_connections_are_closed_and_keep_nobody_out(server):
     assert time.monotonic() - start < 30
 
 
+def test_announced_uploads_keep_nobody_out(server, gray):
+    host, port = server.removeprefix("http://").split(":")
+    head = (
+        f"POST /api/colorize HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Type: multipart/form-data; "
+        f"boundary=x\r\nContent-Length: {100 * 2**20}\r\n\r\n--x\r\n"
+    )
+    held = [socket.create_connection((host, int(port)), timeout=30) for _ in range(40)]
+    for connection in held:
+        connection.sendall(head.encode())
+    assert pixels(call(server, gray.read_bytes())).shape == (300, 300, 3)
+    for connection in held:
+        connection.close()
+
+
 def strip(width: int) -> bytes:
     file = io.BytesIO()
     Image.new("L", (width, 1), 90).save(file, "PNG")
