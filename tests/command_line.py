@@ -71,5 +71,7 @@ def _run(words: list[str], cwd: str, environment: dict[str, str], out: str, err:
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(environment)
+    # Processes of its own start as they do for a user; as this one was started takes seconds.
+    multiprocessing.set_start_method(None, force=True)
     sys.argv = ["pix2color", *words]
     main()
