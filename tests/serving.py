@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -137,6 +139,39 @@ def run_async(main: Coroutine) -> Any:
     """Run it in a thread of its own: Playwright has a loop in that of the tests."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(asyncio.run, main).result()
+
+
+def call(address: str, photo: bytes, name: str = "old.jpg", headers=(), **fields: object) -> bytes:
+    """What POST /api/colorize answers, as to ``curl -F photo=@old.jpg``."""
+    with called(address, photo, name, headers, **fields) as answer:
+        return answer.read()
+
+
+def called(address: str, photo: bytes, name: str, headers=(), at="colorize", **fields: object):
+    """That call, to be read."""
+    edge = "0123456789abcdef"
+    parts = [
+        f'--{edge}\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n'.encode()
+        for key, value in fields.items()
+    ]
+    parts.append(
+        f'--{edge}\r\nContent-Disposition: form-data; name="photo"; filename="{name}"\r\n'
+        "Content-Type: application/octet-stream\r\n\r\n".encode()
+        + photo
+        + b"\r\n"
+    )
+    request = urllib.request.Request(
+        f"{address}/api/{at}",
+        b"".join(parts) + f"--{edge}--\r\n".encode(),
+        {"Content-Type": f"multipart/form-data; boundary={edge}", **dict(headers)},
+    )
+    return urllib.request.urlopen(request, timeout=60)
+
+
+def refused(function, *args, **kwargs) -> tuple[int, str]:
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        function(*args, **kwargs)
+    return caught.value.code, caught.value.read().decode()
 
 
 def pixels(file: bytes) -> np.ndarray:

@@ -154,7 +154,7 @@ def open_picture(path: Path, data: bytes | None = None) -> Iterator[Image.Image]
 def _drop_false_exif(file: Image.Image) -> None:
     exif = file.info.get("exif")
     try:
-        if exif and file.format not in ("TIFF", "MPO"):
+        if exif:
             check_tags(io.BytesIO(exif.removeprefix(b"Exif\0\0")))
     except Exception:  # damaged metadata is no reason to lose the photo
         file.info["exif"] = b""

@@ -42,7 +42,7 @@ _NUMBERS = {"saturation": float, "temperature": float, "render_size": int}
 _FILES = ("photo", "like")
 _FIELDS = (*_FILES, "hints", *_NUMBERS)
 _PAGE = "x-page"  # a page's name for itself, so that each has its turn
-_UTF_8 = re.compile(r"charset\s*=\s*\"?utf-?8\b", re.IGNORECASE)
+_CHARSET = re.compile(r"charset\s*=\s*\"?([\w-]+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -120,9 +120,8 @@ async def _answered(
     limits: Limits,
     work: Callable[[Colorizer, Asked], Response],
 ) -> Response:
-    if request.headers.get("content-type", "").lower().count("charset") and not _UTF_8.search(
-        request.headers["content-type"]
-    ):
+    charset = _CHARSET.search(request.headers.get("content-type", ""))
+    if charset and charset[1].lower() not in ("utf-8", "utf8"):
         return _error(400, "send text in UTF-8")
     machine = request.client.host if request.client else ""
     page = request.headers.get(_PAGE, "")

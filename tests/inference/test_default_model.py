@@ -17,8 +17,6 @@ from pix2color.metrics import ciede2000, colorfulness
 from pix2color.models.model_file import load_model
 
 CARDS = {"default": "model-card.md", "open": "model-card-open.md"}
-# By what share of their strength colours may move where a photo is toned, and where it has faded.
-MOST_MOVED = {"default": (0.15, 0.3), "open": (0.2, 0.4)}
 
 
 @pytest.fixture(scope="module", params=SHIPPED_MODELS)
@@ -105,13 +103,16 @@ def test_luminance_stays_the_photos_own(model):
 
 
 @pytest.mark.parametrize("name", ["astronaut", "chelsea", "coffee"])
-def test_sepia_and_faded_photos_get_the_colours_of_clean_ones(shipped, model, name):
+def test_sepia_and_faded_photos_get_the_colours_of_clean_ones(shipped, model, name, request):
+    if (shipped, name) == ("open", "astronaut"):
+        reason = "open moves by 0.18 of its strength where this photo is toned, by 0.34 where faded"
+        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
     clean = gray(colour_photos()[name])
     values = np.asarray(clean).astype(float)
     sepia = np.stack([values * 1.07, values * 0.95, values * 0.74], axis=2).clip(0, 255)
     faded = 60 + values * 0.6
     wanted = lab(model.colorize(clean))[:, 1:]
     strength = wanted.norm(dim=1).mean()
-    for worn, most in zip((sepia, faded), MOST_MOVED[shipped], strict=True):
+    for worn, most in ((sepia, 0.15), (faded, 0.3)):
         found = lab(model.colorize(Image.fromarray(worn.astype(np.uint8))))[:, 1:]
         assert (found - wanted).norm(dim=1).mean() < most * strength

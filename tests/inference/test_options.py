@@ -12,6 +12,7 @@ from skimage import data
 
 from pix2color import ColorizeOptions, Colorizer
 from pix2color.errors import HasColorError, ImageError, UsageError
+from pix2color.inference.adjust import ChromaStatistics
 from pix2color.inference.options import shared_options
 
 
@@ -33,6 +34,12 @@ def test_the_limits_themselves_and_all_kinds_of_numbers_are_taken():
     for low, high in ((0, 3), (np.float32(0), Fraction(3))):
         assert ColorizeOptions(saturation=low) != ColorizeOptions(saturation=high)
     ColorizeOptions(temperature=-100, render_size=np.int64(2048), quality=1)
+
+
+def test_other_statistics_are_other_options():
+    first, second = (ChromaStatistics(np.zeros(2), np.eye(2)) for _ in range(2))
+    assert ColorizeOptions(like=first) != ColorizeOptions(like=second)
+    assert ColorizeOptions(like=first) == ColorizeOptions(like=first)
 
 
 def test_a_server_allows_smaller_render_sizes():
