@@ -104,13 +104,15 @@ def parse_hints(text: str) -> list[Hint]:
     return hints
 
 
-def paint_hints(hints: Iterable[Hint], photo: np.ndarray, reduced: np.ndarray) -> np.ndarray:
+def paint_hints(
+    hints: Iterable[Hint], photo: tuple[int, ...], reduced: tuple[int, ...]
+) -> np.ndarray:
     """Return hints as the network sees them, painted on an empty picture.
 
     Args:
         hints: of the photo.
-        photo: (H, W), its gray at full size.
-        reduced: (h, w), what the network sees of it.
+        photo: its (H, W).
+        reduced: (h, w) of what the network sees of it.
 
     Returns:
         uint8 (4, h, w): red, green, blue, and 255 where a hint is, 0 elsewhere.
@@ -118,16 +120,16 @@ def paint_hints(hints: Iterable[Hint], photo: np.ndarray, reduced: np.ndarray) -
     Raises:
         UsageError: one lies outside of the photo.
     """
-    height, width = photo.shape
-    painted = np.zeros((4, *reduced.shape), np.uint8)
+    height, width = photo
+    painted = np.zeros((4, *reduced), np.uint8)
     for hint in hints:
         if not (0 <= hint.x < width and 0 <= hint.y < height):
             raise UsageError(
                 f"hint at {hint.x:g},{hint.y:g}: is outside of the photo, which is {width} pixels "
                 f"wide and {height} high"
             )
-        top = _start(hint.y / height, reduced.shape[0])
-        left = _start(hint.x / width, reduced.shape[1])
+        top = _start(hint.y / height, reduced[0])
+        left = _start(hint.x / width, reduced[1])
         spot = (slice(None), slice(top, top + _SQUARE), slice(left, left + _SQUARE))
         painted[spot] = np.array([*hint.rgb, 255], np.uint8)[:, None, None]
     return painted
