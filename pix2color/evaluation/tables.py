@@ -197,7 +197,7 @@ def write_contact_sheet(
         for column, picture in enumerate(sample):
             left = gap + place * group + column * (side + gap)
             sheet.paste(from_array(picture), (left, head + row * (side + gap)))
-    write_picture(path, sheet)
+    write_picture(path, sheet, own=True)
 
 
 def cell(score: Score, digits: int) -> str:
