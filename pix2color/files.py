@@ -1,13 +1,15 @@
-"""Files: written whole or not at all, hashed, cleared of what killed processes left; our model."""
+"""Files: written whole or not at all, hashed, cleared of what killed processes left; models."""
 
 from __future__ import annotations
 
 import contextlib
+import csv
 import hashlib
+import io
 import os
 import shutil
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -56,6 +58,17 @@ def write_bytes(
             flush_to_disk(path.parent)
     except OSError as error:
         raise StorageError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+
+def write_rows(path: Path, rows: Iterable[Iterable[object]]) -> None:
+    """Write a table in UTF-8; never leaves half of it. Names of files have their own bytes in it.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(rows)
+    write_bytes(path, text.getvalue().encode("utf-8", "surrogateescape"))
 
 
 @contextmanager

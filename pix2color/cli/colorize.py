@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pix2color.cli.options import MODEL, Command, with_options
+from pix2color.cli.options import MODEL, PATH, Command, with_options
 from pix2color.errors import UsageError
 from pix2color.inference.options import (
     DEFAULT_QUALITY,
@@ -104,7 +104,7 @@ _OPTIONS = [
 pix2color colorize old-photos/ --out colour/ --gallery
 pix2color grandma.jpg --hint '310,220,#7a2e2e'""",
 )
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH…")
+@click.argument("paths", nargs=-1, required=True, type=PATH, metavar="PATH…")
 @with_options(*_OPTIONS)
 def colorize(
     paths: tuple[Path, ...],

@@ -91,7 +91,8 @@ def describe_others(others: Iterable[Path]) -> str:
     kinds = Counter(path.suffix.lower() or "without ending" for path in files).most_common()
     named = ", ".join(map(str, files[:_MOST_NAMED])) + ", …" * (len(files) > _MOST_NAMED)
     counts = ", ".join(f"{count} {kind}" for kind, count in kinds)
-    return f"passed over, of kinds that are not read: {len(files)} files ({counts}): {named}"
+    total = "1 file" if len(files) == 1 else f"{len(files)} files"
+    return f"passed over: {total} of kinds that are not read ({counts}): {named}"
 
 
 def _sort_in(entries: list[os.DirEntry[str]], found: Search) -> list[Path]:

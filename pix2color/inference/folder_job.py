@@ -200,7 +200,7 @@ class FolderJob:
             self.colorizer, photo.input, photo.content, options, photo.hints
         )
         kept = 0 if options.force else sum(page.has_color for page in pages)
-        told = f"{len(pages)} pages or frames"
+        told = f"all {len(pages)} pages or frames"
         told += f", {kept} of them left in their colours" if kept else ""
         quality, keep = options.quality, options.keep_metadata
         return encode_pages(photo.output, pages, pictures, quality, keep=keep), told

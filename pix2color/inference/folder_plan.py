@@ -167,7 +167,8 @@ def _look(job: JobOptions, path: Path, found: Plan) -> None:
 def _planned(job: JobOptions, photo: Path, name: Path) -> PlannedPhoto:
     if job.backup is not None:
         return PlannedPhoto(photo, photo, name)
-    ending = job.ending or (output_path(name).suffix if job.out else ".jpg")
+    own = job.out is not None or job.all_pages  # JPEG has no pages
+    ending = job.ending or (output_path(name).suffix if own else ".jpg")
     called = _fitted(job, photo.stem + job.added, ending)
     if job.out is None:
         return PlannedPhoto(photo, photo.with_name(called), photo.with_name(called))
@@ -190,15 +191,23 @@ def _separate_namesakes(job: JobOptions, photos: list[PlannedPhoto], manifest: M
     for photo in photos:
         namesakes[photo.output].append(photo)
     for group in filter(lambda group: len(group) > 1, namesakes.values()):
-        done = (photo for photo in group if manifest.made_from(str(photo.name), photo.input))
-        first = next(done, None)
+        first = _keeper(group, manifest)
         for photo in group:
-            own, ending = photo.input.suffix, photo.output.suffix
             # Of two folders, not only namesakes but the same: that is for a person to decide.
-            same = first is not None and photo.input.name == first.input.name
-            if not (same or (first is None and own.lower() == ending.lower())):
-                photo.name = photo.name.with_name(_fitted(job, photo.name.stem, own + ending))
+            if first is None or photo.input.name != first.input.name:
+                ending = photo.input.suffix + photo.output.suffix
+                photo.name = photo.name.with_name(_fitted(job, photo.name.stem, ending))
                 photo.output = photo.output.with_name(photo.name.name)
+
+
+def _keeper(group: list[PlannedPhoto], manifest: Manifest) -> PlannedPhoto | None:
+    """Return which of several namesakes keeps the name that all would have, if any does."""
+    for photo in group:
+        if manifest.made_from(str(photo.name), photo.input):
+            return photo
+    same = [p for p in group if p.input.suffix.lower() == p.output.suffix.lower()]
+    exactly = [p for p in same if p.input.suffix == p.output.suffix]
+    return next(iter(exactly or same), None)
 
 
 def _place_by_products(job: JobOptions, photos: list[PlannedPhoto], manifest: Manifest) -> None:
