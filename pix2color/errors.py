@@ -16,6 +16,9 @@ class carries the exit code of the command line::
     └── MissingExtraError          1   an optional package that is not installed
 """
 
+SOME_FAILED = 3
+"""Exit code of a command that is done with all but some files."""
+
 
 class Pix2colorError(Exception):
     """The base of all errors that pix2color raises on purpose."""

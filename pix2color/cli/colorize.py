@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from pix2color.cli.options import MODEL, Command, with_options
+from pix2color.cli.options import MODEL, PATH, Command, with_options
 from pix2color.errors import UsageError
 from pix2color.inference.options import (
     DEFAULT_QUALITY,
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
     from pix2color.inference.folder_job import FolderJob
     from pix2color.inference.photo_result import PhotoResult
 
-_EXIT_INTERRUPTED = 130
+_EXIT_INTERRUPTED, _EXIT_TERMINATED = 130, 143
 _SHALLOW = ("jpg", "webp", "avif")
 _GALLERY = "gallery.html"
 
@@ -65,6 +68,9 @@ _OPTIONS = [
                  help="Short side of what the network looks at.  [default: as it was trained]"),
     click.option("--tta", is_flag=True,
                  help="Average over the photo and its mirror image; twice the work."),
+    click.option("--pages", type=click.Choice(["first", "all"]), default="first",
+                 help="Of a file with several pages or frames, colour the first alone, or all of "
+                 "them into one file (TIFF, WebP, GIF, PNG)."),
     click.option("--compare", is_flag=True,
                  help="Also write before | after, as NAME.compare.jpg."),
     click.option("--doubt", is_flag=True,
@@ -98,7 +104,7 @@ _OPTIONS = [
 pix2color colorize old-photos/ --out colour/ --gallery
 pix2color grandma.jpg --hint '310,220,#7a2e2e'""",
 )
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH…")
+@click.argument("paths", nargs=-1, required=True, type=PATH, metavar="PATH…")
 @with_options(*_OPTIONS)
 def colorize(
     paths: tuple[Path, ...],
@@ -116,6 +122,7 @@ def colorize(
     hints: tuple[str, ...],
     render_size: int | None,
     tta: bool,
+    pages: str,
     compare: bool,
     doubt: bool,
     gallery: bool,
@@ -147,6 +154,8 @@ def colorize(
         raise UsageError("--watch: follows folders; name one")
     if depth == "16" and (file_format or (None if out or in_place else "jpg")) in _SHALLOW:
         raise UsageError("--depth 16: goes with --format png or tif")
+    if depth == "16" and pages == "all":
+        raise UsageError("--depth 16: goes with one page; leave --pages all out")
     if hints and (len(paths) > 1 or paths[0].is_dir()):
         raise UsageError("--hint: is about one photo; for several, put NAME.hints.json beside each")
     options = ColorizeOptions(
@@ -178,6 +187,7 @@ def colorize(
         workers,
         hints=tuple(map(Hint.parse, hints)),
         doubt=doubt,
+        all_pages=pages == "all",
     )
     with reading_limits(max_pixels=max_pixels, allow_truncated=allow_truncated):
         colorizer = Colorizer.load(model, device)
@@ -189,14 +199,16 @@ def colorize(
 def _run(job: FolderJob, *, watch: bool, page: Path | None, as_json: bool) -> None:
     """Do the job, print its results, and exit with its code."""
     from pix2color.inference.photo_result import exit_code
+    from pix2color.inference.watch import watch as follow
 
     results: list[PhotoResult] = []
-    interrupted = False
+    interrupted = 0
     try:
-        for result in job.watch() if watch else job.run():
-            results.append(result)
-    except KeyboardInterrupt:
-        interrupted = True
+        with _terminable():
+            for result in follow(job) if watch else job.run():
+                results.append(result)
+    except KeyboardInterrupt as stop:
+        interrupted = _EXIT_TERMINATED if stop.args else _EXIT_INTERRUPTED
     results.sort(key=lambda result: result.input)
     if as_json:
         click.echo(json.dumps([result.as_dict() for result in results], indent=2))
@@ -209,8 +221,22 @@ def _run(job: FolderJob, *, watch: bool, page: Path | None, as_json: bool) -> No
         click.echo(page, err=as_json)
     if interrupted and not watch:
         click.echo("stopped; the same command goes on from here", err=True)
-        sys.exit(_EXIT_INTERRUPTED)
+        sys.exit(interrupted)
     sys.exit(exit_code(results))
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM, by which systems and schedulers end a job, do what Ctrl-C does."""
+
+    def stop(number: int, _: object) -> None:
+        raise KeyboardInterrupt(number)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _check_outputs(

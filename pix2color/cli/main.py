@@ -6,6 +6,9 @@ Ctrl-C and 143 by SIGTERM, with all that was done saved.
 
 from __future__ import annotations
 
+import io
+import sys
+
 import click
 
 from pix2color import __version__
@@ -21,6 +24,8 @@ from pix2color.cli.train import lr_find, overfit, pretrain, pretrain_encoder, tr
 
 def main() -> None:
     """Run the command line; the entry point of ``pix2color``."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names of files need not be UTF-8
+        sys.stdout.reconfigure(errors="surrogateescape")
     cli(prog_name="pix2color")
 
 

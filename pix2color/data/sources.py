@@ -15,8 +15,10 @@ from PIL import Image
 from pix2color.data.prepared import Store, is_prepared
 from pix2color.errors import DataError
 from pix2color.files import hash_bytes, hash_file
-from pix2color.imaging.io import find_photos, read_rgb, to_array
+from pix2color.imaging.folders import describe_others, no_photo, search
+from pix2color.imaging.io import read_rgb, to_array
 from pix2color.metrics import colorfulness
+from pix2color.progress import say
 
 MIN_PROTOCOL_COLORFULNESS = 15.0
 """Photos below this say nothing about colourization and are not evaluated."""
@@ -85,9 +87,20 @@ def collect(folders: Sequence[Path]) -> list[Photo]:
             store = Store(folder)
             found |= zip(store.sources, store.photos(), strict=True)
         else:
-            paths = (path.resolve() for path in find_photos(folder))
+            paths = (path.resolve() for path in _photos_below(folder))
             found |= {str(path): PhotoFile(path) for path in paths}
     return [found[path] for path in sorted(found)]
+
+
+def _photos_below(folder: Path) -> list[Path]:
+    there = search(folder)
+    if not there.photos:
+        raise no_photo(folder, there)
+    for place, reason in there.unreadable.items():
+        say(f"warning: {place}: {reason}; going on without it")
+    if there.others:
+        say(describe_others(there.others))
+    return there.photos
 
 
 def split(photos: list[AnyPhoto], fraction: float) -> tuple[list[AnyPhoto], list[AnyPhoto]]:

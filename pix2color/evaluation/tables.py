@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 from collections.abc import Iterable
@@ -14,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from pix2color.evaluation.protocol import GRAY, MODEL, Evaluation
 from pix2color.evaluation.scores import Score
-from pix2color.files import replacing
+from pix2color.files import write_rows
 from pix2color.imaging.io import from_array, write_picture
 
 COLUMNS = ("gray", "ours", "truth")
@@ -170,11 +169,8 @@ def to_json(
 
 def write_csv(evaluation: Evaluation, path: Path) -> None:
     """Write a line a photo with the model's measures."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary, temporary.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(evaluation.pictures[0]))
-        writer.writeheader()
-        writer.writerows(evaluation.pictures)
+    pictures = evaluation.pictures
+    write_rows(path, [pictures[0].keys(), *(picture.values() for picture in pictures)])
 
 
 def write_contact_sheet(
@@ -197,7 +193,7 @@ def write_contact_sheet(
         for column, picture in enumerate(sample):
             left = gap + place * group + column * (side + gap)
             sheet.paste(from_array(picture), (left, head + row * (side + gap)))
-    write_picture(path, sheet)
+    write_picture(path, sheet, own=True)
 
 
 def cell(score: Score, digits: int) -> str:

@@ -29,6 +29,8 @@ _NEUTRAL = 3  # levels of Cb and Cr that JPEG leaves in a gray picture
 
 Source = Path | str | bytes | bytearray | memoryview | BinaryIO | Image.Image | np.ndarray
 """The ways to give a photo."""
+FIRST_OF = "first of "
+"""How the note begins that a file has more pages than were read."""
 _SHAPES = "(H, W), (H, W, 3) or (H, W, 4)"
 
 
@@ -43,6 +45,7 @@ class GrayPhoto:
         has_color: it is no black-and-white photo, toned or not.
         metadata: to be carried over.
         notes: what a person should know about the reading.
+        pages: pages or frames of the file, of which this is the first.
     """
 
     gray: np.ndarray
@@ -51,6 +54,7 @@ class GrayPhoto:
     metadata: Metadata = field(default_factory=Metadata)
     notes: list[str] = field(default_factory=list)
     deep: np.ndarray | None = None
+    pages: int = 1
 
 
 def as_gray_photo(source: Source) -> GrayPhoto:
@@ -111,12 +115,15 @@ def read_gray_photo(path: Path, data: bytes | None = None) -> GrayPhoto:
     with open_picture(path, data) as file:
         if file.info.get("progressive") and data.count(_START_OF_SCAN) > _MOST_SCANS:
             raise ImageError(f"{path}: has more scans than any photo, which would take for ever")
-        notes, metadata = _pages(file), Metadata.from_picture(file)
+        pages, metadata = count_pages(file), Metadata.from_picture(file)
+        kind = "pages" if file.format == "TIFF" else "frames"
         if file.format in ("JPEG", "MPO") and not file.info.get("icc_profile"):
             photo = _from_jpeg(file, data)
         else:
             photo = gray_photo(file)
-    photo.metadata, photo.notes = metadata, notes
+    photo.metadata, photo.pages = metadata, pages
+    if pages > 1:
+        photo.notes.append(f"{FIRST_OF}{pages} {kind}")
     return photo
 
 
@@ -175,10 +182,11 @@ def _has_color(picture: Image.Image) -> bool:
     return bool((np.hypot(*left.T) > _DISTINCT).mean() >= _MAX_DISTINCT)
 
 
-def _pages(file: Image.Image) -> list[str]:
+def count_pages(file: Image.Image) -> int:
+    """Return how many pages or frames an opened file has; what is behind an MPO's photo is none."""
+    if file.format == "MPO":
+        return 1
     try:
-        count = getattr(file, "n_frames", 1)
+        return getattr(file, "n_frames", 1)
     except Exception:  # a later page is damaged: the first may still be sound
-        return []
-    kind = "page" if file.format == "TIFF" else "frame"
-    return [f"first of {count} {kind}s"] if count > 1 and file.format != "MPO" else []
+        return 1

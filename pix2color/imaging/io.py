@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
-import os
+import stat
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image, ImageFile, features
+from PIL.PngImagePlugin import PngInfo
 
-from pix2color.errors import DataError, ImageError, MissingPathError, Pix2colorError
+from pix2color.errors import ImageError, Pix2colorError
 from pix2color.files import write_bytes
 from pix2color.imaging.formats import READ_ONLY_SUFFIXES, open_with_extra
 from pix2color.imaging.jpeg import encode_jpeg
@@ -31,36 +32,8 @@ PHOTO_SUFFIXES = frozenset(
     | ({".avif"} if features.check("avif") else set())
     | READ_ONLY_SUFFIXES
 )
-
-
-def find_photos(folder: Path) -> list[Path]:
-    """Return all photos below ``folder``, by file name ending, sorted, without hidden files.
-
-    Raises:
-        MissingPathError: there is no such folder.
-        DataError: it holds no photo.
-    """
-    if not folder.is_dir():
-        raise MissingPathError(f"{folder}: no such folder; name one that holds photos")
-    photos, visited = [], set()
-    for parent, folders, names in os.walk(folder, followlinks=True):
-        place = os.path.realpath(parent)
-        if place in visited:  # a link back to where we have been
-            folders.clear()
-            continue
-        visited.add(place)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        photos += [
-            Path(parent) / name
-            for name in names
-            if Path(name).suffix.lower() in PHOTO_SUFFIXES and not name.startswith(".")
-        ]
-    if not photos:
-        raise DataError(
-            f"{folder}: no photo in it or below it; known endings are "
-            + " ".join(sorted(PHOTO_SUFFIXES))
-        )
-    return sorted(photos)
+OWN_PICTURE = b"tEXtSoftware\0pix2color"
+"""In a PNG that shows pictures side by side, or curves: no photo."""
 
 
 def read_rgb(path: Path, *, min_side: int | None = None) -> Image.Image:
@@ -95,9 +68,21 @@ def read_file(path: Path) -> bytes:
         ImageError: it cannot be read.
     """
     try:
+        check_is_file(path)
         return path.read_bytes()
     except OSError as error:
         raise ImageError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def check_is_file(path: Path) -> None:
+    """Check that something named as a photo is a file: reading a pipe might never end.
+
+    Raises:
+        ImageError: it is none.
+        OSError: it cannot be looked at.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise ImageError(f"{path}: is no file, but a folder, a pipe or a device")
 
 
 @functools.cache
@@ -126,6 +111,8 @@ def open_picture(path: Path, data: bytes | None = None) -> Iterator[Image.Image]
         MissingExtraError: it takes an extra to read such a file.
     """
     try:
+        if data is None:
+            check_is_file(path)
         with path.open("rb") if data is None else io.BytesIO(data) as start:
             check_tags(start)
             start.seek(0)
@@ -187,15 +174,28 @@ def reading_limits(*, max_pixels: int, allow_truncated: bool) -> Iterator[None]:
         Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = before
 
 
-def write_picture(path: Path, picture: Image.Image, *, quality: int = 95) -> None:
+def write_picture(
+    path: Path, picture: Image.Image, *, quality: int = 95, own: bool = False
+) -> None:
     """Write a picture in the format of the name's ending; never leaves half a file.
+
+    Args:
+        path: of the file.
+        picture: in mode RGB.
+        quality: of JPEG, WebP and AVIF, 1 to 100.
+        own: a PNG says that it is none of the person's photos.
 
     Raises:
         ImageError: the ending is unknown, or the format cannot hold the picture.
         StorageError: the file cannot be written.
     """
+    kind = file_format(path)
+    options: dict[str, Any] = {"subsampling": 0}
+    if own and kind == "PNG":
+        options["pnginfo"] = note = PngInfo()
+        note.add_text("Software", "pix2color")
     try:
-        data = encode_picture(picture, file_format(path), quality, {"subsampling": 0})
+        data = encode_picture(picture, kind, quality, options)
     except (OSError, ValueError) as error:
         raise ImageError(f"{path}: cannot be written ({_reason(error)})") from error
     write_bytes(path, data)

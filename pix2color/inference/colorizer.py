@@ -203,9 +203,7 @@ class Colorizer:
         """
         photo = read_gray_photo(path, data)
         if photo.has_color and not options.force:
-            raise HasColorError(
-                f"{path}: has colour already and was left alone; --force colours it"
-            )
+            raise left_alone(path)
         return self._reduce(photo, options, hints)
 
     def predict(
@@ -302,3 +300,8 @@ class Colorizer:
 
     def _color(self, prepared: ReducedPhoto, options: ColorizeOptions) -> ColoredPhoto:
         return self.finish(prepared, self.predict([prepared], options)[0], options)
+
+
+def left_alone(path: Path) -> HasColorError:
+    """Return the error that a photo has colour already."""
+    return HasColorError(f"{path}: has colour already and was left alone; --force colours it")

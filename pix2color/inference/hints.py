@@ -14,7 +14,8 @@ from PIL import ImageColor
 
 from pix2color.errors import UsageError
 
-_ENDING = ".hints.json"
+HINTS_ENDING = ".hints.json"
+"""Behind the name of a photo: of the file with its hints."""
 _MOST = 1000  # in one file
 _SQUARE = 3  # pixels of what the network sees that a hint covers
 
@@ -71,7 +72,7 @@ class Hint:
 
 def hints_path(photo: Path) -> Path:
     """Return the path of the file that may hold a photo's hints, ``NAME.hints.json`` beside it."""
-    return photo.with_name(photo.stem + _ENDING)
+    return photo.with_name(photo.stem + HINTS_ENDING)
 
 
 def read_hints(path: Path) -> list[Hint]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,12 +15,30 @@ FOLDER = ".pix2color"
 
 @dataclass(frozen=True)
 class Record:
-    """One output, named relative to the folder of the job; the others are SHA-256."""
+    """One output, named relative to the folder of the job.
+
+    Attributes:
+        name: of the output.
+        input, settings, output: SHA-256 of what it was made from, by and into.
+        source: the photo that it was made from; earlier versions did not write it.
+    """
 
     name: str
     input: str
     settings: str
     output: str
+    source: str = ""
+
+    def is_of(self, photo: Path) -> bool:
+        """Return whether it was made from a photo; its folder may have moved since."""
+        if self.source:
+            return os.path.basename(self.source) == photo.name
+        return photo.is_file() and hash_file(photo) == self.input
+
+    def is_of_another(self, photo: Path) -> bool:
+        """Return whether it was made from another photo, which is still there."""
+        there = bool(self.source) and os.path.exists(self.source)
+        return there and photo.exists() and not os.path.samefile(self.source, photo)
 
 
 class Manifest:
@@ -37,15 +56,25 @@ class Manifest:
         self._file = folder and folder / FOLDER / f"done-{process}.jsonl"
         self._lock = threading.Lock()
         self._records: dict[str, set[Record]] = {}
+        self._read: dict[Path, int] = {}  # bytes of each file that are known
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Take up what other jobs have recorded since."""
         if self._file is None:
             return
-        for path in sorted(self._file.parent.glob("done-*.jsonl")):
-            for line in path.read_bytes().splitlines():
-                try:
-                    record = Record(**json.loads(line))
-                except (ValueError, TypeError):  # a line that a kill cut short
-                    continue
-                self._records.setdefault(record.name, set()).add(record)
+        with self._lock:
+            for path in sorted(self._file.parent.glob("done-*.jsonl")):
+                with path.open("rb") as file:
+                    file.seek(self._read.get(path, 0))
+                    lines, end, _ = file.read().rpartition(b"\n")  # the last may be half a line
+                self._read[path] = self._read.get(path, 0) + len(lines) + len(end)
+                for line in lines.splitlines():
+                    try:
+                        record = Record(**json.loads(line))
+                    except (ValueError, TypeError):  # a line that a kill cut short
+                        continue
+                    self._records.setdefault(record.name, set()).add(record)
 
     def written(self, name: str, path: Path) -> Record | None:
         """Return the record of the file at ``path``, if it is still as this job wrote it."""
@@ -53,7 +82,14 @@ class Manifest:
         if not records or not path.is_file():
             return None
         digest = hash_file(path)
-        return next((record for record in records if record.output == digest), None)
+        with self._lock:
+            return next((record for record in records if record.output == digest), None)
+
+    def made_from(self, name: str, photo: Path) -> bool:
+        """Return whether an output of that name was made from a photo."""
+        with self._lock:
+            records = tuple(self._records.get(name, ()))
+        return any(record.is_of(photo) for record in records)
 
     def add(self, record: Record) -> None:
         """Remember an output that is about to be written."""

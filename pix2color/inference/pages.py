@@ -1,0 +1,64 @@
+"""Colouring of all pages or frames of a file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from PIL import Image
+
+from pix2color.imaging.pages import Page, read_pages
+from pix2color.inference.colorizer import Colorizer, ReducedPhoto, left_alone
+from pix2color.inference.hints import Hint
+from pix2color.inference.options import ColorizeOptions
+
+
+def read_first(
+    colorizer: Colorizer,
+    path: Path,
+    data: bytes,
+    options: ColorizeOptions,
+    hints: Sequence[Hint] = (),
+) -> ReducedPhoto:
+    """Return a file's first page, which may have colour if it is not the only one.
+
+    Arguments and errors are those of ``Colorizer.read``.
+    """
+    first = colorizer.read(path, data, replace(options, force=True), hints)
+    if first.photo.pages == 1 and first.photo.has_color and not options.force:
+        raise left_alone(path)
+    return first
+
+
+def color_pages(
+    colorizer: Colorizer,
+    path: Path,
+    data: bytes,
+    options: ColorizeOptions,
+    hints: Sequence[Hint] = (),
+) -> tuple[list[Page], list[Image.Image]]:
+    """Return all pages of a file, and the colour version of each; those in colour stay as they are.
+
+    Args:
+        colorizer: the model.
+        path: names the file in errors.
+        data: its bytes.
+        options: how.
+        hints: what is known about the colours of the first page.
+
+    Raises:
+        HasColorError: all pages have colour already, and ``options.force`` is not set.
+        ImageError: a page cannot be read, or all together are too large.
+    """
+    pages: list[Page] = []
+    pictures: list[Image.Image] = []
+    for page in read_pages(path, data):
+        picture = page.picture
+        if options.force or not page.has_color:
+            picture = colorizer.colorize(picture, options, hints=() if pages else hints)
+        pages.append(page)
+        pictures.append(picture)
+    if not options.force and all(page.has_color for page in pages):
+        raise left_alone(path)
+    return pages, pictures
