@@ -14,6 +14,7 @@ import click
 
 from pix2color.cli.options import MODEL, PATH, Command, with_options
 from pix2color.errors import UsageError
+from pix2color.inference.film_options import CODECS, CONTAINERS, MAX_CRF, FilmOptions
 from pix2color.inference.options import (
     DEFAULT_QUALITY,
     DEPTHS,
@@ -39,8 +40,9 @@ _GALLERY = "gallery.html"
 _OPTIONS = [
     MODEL,
     click.option("--out", type=click.Path(path_type=Path), metavar="DIR",
-                 help="Where the colour pictures go; folders are mirrored below it.  [default: "
-                 f"beside the photos, as NAME{SUFFIX_BESIDE}.jpg]"),
+                 help="Where the colour pictures go; folders are mirrored below it.  Of one film, "
+                 "the film to be, such as colour.mp4.  [default: beside the photos, as "
+                 f"NAME{SUFFIX_BESIDE}.jpg]"),
     click.option("--in-place", is_flag=True, help="Replace the photos themselves; needs --backup."),
     click.option("--backup", type=click.Path(path_type=Path), metavar="DIR",
                  help="With --in-place: where the originals are copied first."),
@@ -63,7 +65,8 @@ _OPTIONS = [
                  help="Take over the mood of a colour photo."),
     click.option("--hint", "hints", multiple=True, metavar="X,Y,COLOR",
                  help="Say what colour a thing is: a place in it, in pixels of the upright photo, "
-                 "and #rrggbb or a name; repeatable. NAME.hints.json beside a photo is read, too."),
+                 "and #rrggbb or a name; repeatable. NAME.hints.json beside a photo is read, too.  "
+                 "In a film, X,Y,COLOR@TIME, and it moves along with the thing until the cut."),
     click.option("--render-size", type=click.IntRange(*RENDER_SIZES), metavar="PIXELS",
                  help="Short side of what the network looks at.  [default: as it was trained]"),
     click.option("--tta", is_flag=True,
@@ -77,6 +80,15 @@ _OPTIONS = [
                  help="Also write NAME.doubt.png: the lighter, the more the model guesses."),
     click.option("--gallery", is_flag=True,
                  help="Also write gallery.html: all photos with before/after sliders."),
+    click.option("--codec", type=click.Choice(list(CODECS)), default=FilmOptions.codec,
+                 help="Films: how they are encoded; ffv1 is lossless, in .mkv and .mp4."),
+    click.option("--crf", type=click.IntRange(0, MAX_CRF), metavar="N",
+                 help="Films: the quality; lower is better and larger.  [default: "
+                 + ", ".join(f"{c.crf} for {n}" for n, c in CODECS.items() if c.crf) + "]"),
+    click.option("--no-temporal", is_flag=True,
+                 help="Films: colour each frame by itself, which flickers."),
+    click.option("--preview", type=click.FloatRange(0, min_open=True), metavar="SECONDS",
+                 help="Films: only the first seconds."),
     click.option("--force", is_flag=True, help="Colour photos that have colour already, too."),
     click.option("--overwrite", is_flag=True,
                  help="Do again what is done, and replace files that this job has not written."),
@@ -102,7 +114,8 @@ _OPTIONS = [
     cls=Command,
     example="""\
 pix2color colorize old-photos/ --out colour/ --gallery
-pix2color grandma.jpg --hint '310,220,#7a2e2e'""",
+pix2color grandma.jpg --hint '310,220,#7a2e2e'
+pix2color colorize film.mp4 --out colour.mp4""",
 )
 @click.argument("paths", nargs=-1, required=True, type=PATH, metavar="PATH…")
 @with_options(*_OPTIONS)
@@ -126,6 +139,10 @@ def colorize(
     compare: bool,
     doubt: bool,
     gallery: bool,
+    codec: str,
+    crf: int | None,
+    no_temporal: bool,
+    preview: float | None,
     force: bool,
     overwrite: bool,
     strip_metadata: bool,
@@ -137,13 +154,15 @@ def colorize(
     device: str,
     as_json: bool,
 ) -> None:
-    """Colour photos: files, and folders recursively.
+    """Colour photos and films: files, and folders recursively.
 
     A picture keeps its size in pixels, its own luminance and its metadata. What is done is not
     done again; photos that have colour are left alone. A job that was stopped goes on where it
     was. Exit code 3: some failed, 1: all; each is named with its reason. Before a path, the word
     colorize can be left out.
     """
+    film_options = FilmOptions(codec, crf, steady=not no_temporal, preview=preview)
+    film_target, out = _film_target(paths, out)
     _check_outputs(out, backup, in_place, suffix, file_format, gallery)
     folder = backup or out
     _check_folder(folder, backup, paths, gallery)
@@ -157,7 +176,9 @@ def colorize(
     if depth == "16" and pages == "all":
         raise UsageError("--depth 16: goes with one page; leave --pages all out")
     if hints and (len(paths) > 1 or paths[0].is_dir()):
-        raise UsageError("--hint: is about one photo; for several, put NAME.hints.json beside each")
+        raise UsageError(
+            "--hint: is about one photo or film; for several, put NAME.hints.json beside each photo"
+        )
     options = ColorizeOptions(
         saturation=saturation,
         temperature=temperature,
@@ -169,12 +190,14 @@ def colorize(
         keep_metadata=not strip_metadata,
         force=force,
     )
+    from pix2color.imaging.folders import is_film
     from pix2color.imaging.io import reading_limits
     from pix2color.inference.colorizer import Colorizer
     from pix2color.inference.folder_job import FolderJob
     from pix2color.inference.folder_plan import JobOptions
-    from pix2color.inference.hints import Hint
+    from pix2color.inference.hints import FilmHint, Hint
 
+    about_film = bool(hints) and is_film(paths[0])
     ending = f".{file_format.lower()}" if file_format else None
     job_options = JobOptions(
         paths,
@@ -185,9 +208,12 @@ def colorize(
         overwrite,
         compare,
         workers,
-        hints=tuple(map(Hint.parse, hints)),
+        hints=() if about_film else tuple(map(Hint.parse, hints)),
         doubt=doubt,
         all_pages=pages == "all",
+        film=film_options,
+        film_target=film_target,
+        film_hints=tuple(map(FilmHint.parse, hints)) if about_film else (),
     )
     with reading_limits(max_pixels=max_pixels, allow_truncated=allow_truncated):
         colorizer = Colorizer.load(model, device)
@@ -237,6 +263,15 @@ def _terminable() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _film_target(paths: tuple[Path, ...], out: Path | None) -> tuple[Path | None, Path | None]:
+    """Return the film that ``--out`` names, and the folder, one of which is None."""
+    if out is None or out.suffix.lower() not in CONTAINERS or out.is_dir():
+        return None, out
+    if len(paths) > 1 or paths[0].is_dir():
+        raise UsageError(f"--out {out}: is the name of one film; of several things, name a folder")
+    return out, None
 
 
 def _check_outputs(

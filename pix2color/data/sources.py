@@ -98,8 +98,8 @@ def _photos_below(folder: Path) -> list[Path]:
         raise no_photo(folder, there)
     for place, reason in there.unreadable.items():
         say(f"warning: {place}: {reason}; going on without it")
-    if there.others:
-        say(describe_others(there.others))
+    if there.others or there.films:
+        say(describe_others([*there.others, *there.films]))
     return there.photos
 
 

@@ -11,6 +11,14 @@ from pathlib import Path
 from pix2color.errors import DataError, MissingPathError
 from pix2color.imaging.io import OWN_PICTURE, PHOTO_SUFFIXES
 
+FILM_SUFFIXES = frozenset(
+    {
+        ".3g2", ".3gp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".m2ts", ".m2v", ".m4v",
+        ".mkv", ".mov", ".mp4", ".mpe", ".mpeg", ".mpg", ".mts", ".mxf", ".nut", ".ogm", ".ogv",
+        ".qt", ".rm", ".rmvb", ".ts", ".vob", ".webm", ".wmv", ".y4m",
+    }
+)  # fmt: skip
+"""Endings by which films are known."""
 _HEAD = 512  # bytes of a PNG within which we say that it is ours
 _MOST_NAMED = 3
 # A training's folder has sample pictures; these names are as ``training.run_folder`` has them.
@@ -23,12 +31,14 @@ class Search:
 
     Attributes:
         photos: files whose names end as photos do, sorted.
+        films: those whose names end as films do, sorted.
         unreadable: subfolders that could not be looked into, and pipes and devices that are named
             as photos, each with the reason.
         others: files of kinds that are not read.
     """
 
     photos: list[Path] = field(default_factory=list)
+    films: list[Path] = field(default_factory=list)
     unreadable: dict[Path, str] = field(default_factory=dict)
     others: list[Path] = field(default_factory=list)
 
@@ -59,6 +69,7 @@ def search(folder: Path) -> Search:
         if parent is folder or not _is_run({entry.name for entry in entries}):
             waiting += _sort_in(entries, found)
     found.photos.sort()
+    found.films.sort()
     return found
 
 
@@ -95,6 +106,11 @@ def describe_others(others: Iterable[Path]) -> str:
     return f"passed over: {total} of kinds that are not read ({counts}): {named}"
 
 
+def is_film(path: Path) -> bool:
+    """Return whether a file is a film by its name's ending."""
+    return path.suffix.lower() in FILM_SUFFIXES
+
+
 def _sort_in(entries: list[os.DirEntry[str]], found: Search) -> list[Path]:
     """Add what a folder holds to what was found, and return its subfolders."""
     folders = []
@@ -107,10 +123,12 @@ def _sort_in(entries: list[os.DirEntry[str]], found: Search) -> list[Path]:
             continue
         if is_folder:
             folders.append(path)
-        elif path.suffix.lower() not in PHOTO_SUFFIXES:
+        elif path.suffix.lower() not in PHOTO_SUFFIXES | FILM_SUFFIXES:
             found.others.append(path)
         elif not is_file and path.exists():  # reading it might never end
             found.unreadable[path] = "is no file, but a pipe or a device"
+        elif is_film(path):
+            found.films.append(path)
         elif not _is_own_picture(path):
             found.photos.append(path)
     return folders

@@ -12,11 +12,12 @@ import numpy as np
 
 from pix2color.errors import (
     ImageError,
+    MissingExtraError,
     Pix2colorError,
     UsageError,
 )
 from pix2color.files import hash_bytes, remove_stale, write_bytes
-from pix2color.imaging.folders import describe_others
+from pix2color.imaging.folders import describe_others, is_film
 from pix2color.imaging.formats import READ_ONLY_SUFFIXES
 from pix2color.imaging.grayscale import FIRST_OF
 from pix2color.imaging.io import read_file
@@ -114,8 +115,17 @@ class FolderJob:
         return found
 
     def colorize(self, photos: list[PlannedPhoto]) -> Iterator[PhotoResult]:
-        """Colour photos; yields the result of each, as it gets done."""
+        """Colour photos, and then films; yields the result of each, as it gets done."""
         self._remove_stale(photos)
+        films = [photo for photo in photos if photo.is_film]
+        if len(films) < len(photos):
+            yield from self._color_photos([photo for photo in photos if not photo.is_film])
+        for film in films:
+            result = self._color_film(film)
+            _tell(result)
+            yield result
+
+    def _color_photos(self, photos: list[PlannedPhoto]) -> Iterator[PhotoResult]:
         pipeline = self.colorizer.pipeline(self._load, self._finish, self.options, self.job.workers)
         failed = 0
         with track("colorize", len(photos), "photos") as progress:
@@ -123,22 +133,27 @@ class FolderJob:
                 photo.content = b""
                 result = _as_result(photo, outcome)
                 failed += result.status == FAILED
-                if result.reason and result.status != DONE:
-                    say(f"{result.status}: {result.reason}")
-                for note in result.notes:
-                    say(f"note: {result.input}: {note}")
+                _tell(result)
                 progress(count, f"{failed} failed" if failed else "")
                 yield result
 
+    def _color_film(self, film: PlannedPhoto) -> PhotoResult:
+        try:
+            from pix2color.inference.video.folder import color_film
+        except MissingExtraError as error:
+            return result_of_error(film.input, error)
+        return color_film(film, self.colorizer, self.job, self.options)
+
     def summary(self, results: list[PhotoResult]) -> str:
         """Return one line that says how many photos had which result."""
-        where = self.job.out or ("in place" if self.job.backup else "beside the photos")
+        beside = "in place" if self.job.backup else "beside the photos"
+        where = self.job.film_target or self.job.out or beside
         return f"{count_results(results)}: {where}"
 
     def gallery_entries(self, results: list[PhotoResult]) -> Iterator[tuple[str, Path, Path]]:
         """Yield name, photo and colour version of all that is coloured, sorted by photo."""
         for result in sorted(results, key=lambda result: result.input):
-            if result.output is not None:
+            if result.output is not None and not is_film(result.input):
                 out = self.job.out
                 name = result.output.relative_to(out) if out else result.input
                 yield str(name), result.original or result.input, result.output
@@ -297,6 +312,13 @@ def _as_result(photo: PlannedPhoto, outcome: PhotoResult | Exception) -> PhotoRe
     if isinstance(outcome, _NotNeededError):
         return outcome.result
     return result_of_error(photo.input, outcome)
+
+
+def _tell(result: PhotoResult) -> None:
+    if result.reason and result.status != DONE:
+        say(f"{result.status}: {result.reason}")
+    for note in result.notes:
+        say(f"note: {result.input}: {note}")
 
 
 def _own_hints(photo: Path) -> list[Hint]:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from pix2color.errors import DataError, MissingPathError, UsageError
 from pix2color.files import fitted_name
-from pix2color.imaging.folders import no_photo, search
+from pix2color.imaging.folders import is_film, no_photo, search
 from pix2color.imaging.io import PHOTO_SUFFIXES, output_path
-from pix2color.inference.hints import Hint
+from pix2color.inference.film_options import FilmOptions
+from pix2color.inference.hints import FilmHint, Hint
 from pix2color.inference.manifest import Manifest
 from pix2color.inference.options import SUFFIX_BESIDE
 from pix2color.inference.photo_result import FAILED, PhotoResult
@@ -22,7 +23,7 @@ COMPARISON, DOUBT = ".compare.jpg", ".doubt.png"
 
 @dataclass
 class PlannedPhoto:
-    """One photo to colour.
+    """One photo, or film, to colour.
 
     Attributes:
         input: the photo.
@@ -42,6 +43,11 @@ class PlannedPhoto:
     hints: tuple[Hint, ...] = ()
     digest: str = ""
     content: bytes = b""
+
+    @property
+    def is_film(self) -> bool:
+        """Whether it is a film by its name's ending."""
+        return is_film(self.input)
 
 
 @dataclass
@@ -77,6 +83,9 @@ class JobOptions:
         hints: what is known about the colours of the photos, beside what their own files say.
         doubt: write a map of the model's doubt beside each output.
         all_pages: colour every page or frame of a file, into one file.
+        film: how films are kept still, and written.
+        film_target: where the one film goes, if it is to have that name.
+        film_hints: what is known about its colours.
     """
 
     paths: tuple[Path, ...]
@@ -90,6 +99,9 @@ class JobOptions:
     hints: tuple[Hint, ...] = ()
     doubt: bool = False
     all_pages: bool = False
+    film: FilmOptions = field(default_factory=FilmOptions)
+    film_target: Path | None = None
+    film_hints: tuple[FilmHint, ...] = ()
 
     @property
     def folder(self) -> Path | None:
@@ -141,7 +153,7 @@ def plan(job: JobOptions, manifest: Manifest, *, patient: bool = False) -> Plan:
             raise UsageError(reason)
         found.photos.remove(photo)
         found.failed.append(PhotoResult(photo.input, None, FAILED, reason))
-    _place_by_products(job, found.photos, manifest)
+    _place_by_products(job, [p for p in found.photos if not p.is_film], manifest)
     return found
 
 
@@ -153,9 +165,9 @@ def _look(job: JobOptions, path: Path, found: Plan) -> None:
         found.photos.append(_planned(job, path, Path(path.name)))
         return
     there = search(path)
-    if not there.photos and not there.unreadable:
+    if not there.photos and not there.films and not there.unreadable:
         raise no_photo(path, there)
-    photos = [photo for photo in there.photos if not _is_out(job, path, photo)]
+    photos = [photo for photo in there.photos + there.films if not _is_out(job, path, photo)]
     found.photos += [_planned(job, photo, photo.relative_to(path)) for photo in photos]
     found.failed += [
         PhotoResult(place, None, FAILED, f"{place}: {reason}")
@@ -167,8 +179,12 @@ def _look(job: JobOptions, path: Path, found: Plan) -> None:
 def _planned(job: JobOptions, photo: Path, name: Path) -> PlannedPhoto:
     if job.backup is not None:
         return PlannedPhoto(photo, photo, name)
+    film = is_film(photo)
+    if film and job.film_target is not None:
+        return PlannedPhoto(photo, job.film_target, job.film_target)
     own = job.out is not None or job.all_pages  # JPEG has no pages
     ending = job.ending or (output_path(name).suffix if own else ".jpg")
+    ending = job.film.ending(photo.suffix) if film else ending
     called = _fitted(job, photo.stem + job.added, ending)
     if job.out is None:
         return PlannedPhoto(photo, photo.with_name(called), photo.with_name(called))
@@ -244,7 +260,9 @@ def _lies_beside(job: JobOptions, photo: Path) -> bool:
         return False
     ending = next(e for e in (COMPARISON, DOUBT, photo.suffix) if photo.name.endswith(e))
     name = Path(photo.name.removesuffix(ending))
-    while name.suffix.lower() in PHOTO_SUFFIXES:  # of a namesake, whose own ending was kept
+    while name.suffix.lower() in PHOTO_SUFFIXES or is_film(
+        name
+    ):  # of a namesake, whose own ending was kept
         name = name.with_suffix("")
     return name.name.endswith(job.added)
 

@@ -70,6 +70,39 @@ class Hint:
             raise UsageError(f"hint {text}: write it as X,Y,COLOR, like 120,80,#7a2e2e") from error
 
 
+@dataclass(frozen=True)
+class FilmHint:
+    """The colour of a thing in a film.
+
+    Attributes:
+        hint: what colour it has where, in pixels of the upright frame.
+        seconds: when, from the start of the film.
+    """
+
+    hint: Hint
+    seconds: float
+
+    @classmethod
+    def parse(cls, text: str) -> FilmHint:
+        """Return the hint that is written as ``X,Y,COLOR@TIME``, the time as 83.5 or 1:23.5.
+
+        Raises:
+            UsageError: it is not written like that.
+        """
+        place, at, time = text.rpartition("@")
+        try:
+            seconds = 0.0
+            for part in time.split(":"):
+                seconds = 60 * seconds + float(part)
+            if not at or not 0 <= seconds < float("inf"):
+                raise ValueError(time)
+        except ValueError as error:
+            raise UsageError(
+                f"hint {text}: in a film, say when, as X,Y,COLOR@TIME, like 120,80,#7a2e2e@1:23.5"
+            ) from error
+        return cls(Hint.parse(place), seconds)
+
+
 def hints_path(photo: Path) -> Path:
     """Return the path of the file that may hold a photo's hints, ``NAME.hints.json`` beside it."""
     return photo.with_name(photo.stem + HINTS_ENDING)

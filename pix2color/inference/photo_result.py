@@ -15,6 +15,7 @@ from pix2color.errors import (
     Pix2colorError,
     StorageError,
 )
+from pix2color.imaging.folders import is_film
 
 # The values are part of the command's JSON.
 COLORED, DONE, HAS_COLOR, KEPT, FAILED = "coloured", "done", "has colour", "kept", "failed"
@@ -70,7 +71,9 @@ def result_of_error(photo: Path, error: Exception) -> PhotoResult:
 def count_results(results: list[PhotoResult]) -> str:
     """Return in words how many photos had which result."""
     counts = Counter(result.status for result in results)
-    text = f"{counts[COLORED]} photos coloured, {counts[FAILED]} failed"
+    films = sum(is_film(result.input) for result in results)
+    what = "photos" if not films else "films" if films == len(results) else "photos and films"
+    text = f"{counts[COLORED]} {what} coloured, {counts[FAILED]} failed"
     for status, words in _IN_SUMMARY.items():
         text += f", {counts[status]} {words}" if counts[status] else ""
     return text

@@ -13,9 +13,10 @@ from pathlib import Path
 import av
 
 from pix2color.errors import StorageError, UsageError
+from pix2color.inference.film_options import CODECS, CONTAINERS
 from pix2color.inference.video.coloring import ColoredFrame
 from pix2color.inference.video.film import Film
-from pix2color.inference.video.options import CODECS, CONTAINERS
+from pix2color.inference.video.planes import luma_of
 
 _ENCODERS = {
     "h264": ("libx264", {"preset": "fast"}),
@@ -195,7 +196,7 @@ def _add_streams(
         stream.metadata.update(source.metadata)
         stream.disposition = source.disposition
         if main:
-            stream.set_display_matrix(_display_matrix(original))
+            _describe(stream, original)
         added[source.index] = stream
     return added
 
@@ -240,7 +241,13 @@ def _others(
             yield packet
 
 
-def _display_matrix(film: Film) -> tuple[int, ...] | None:
-    """Return how players turn and mirror the frames; None: not at all."""
-    entry = film.first_frame().side_data.get("DISPLAYMATRIX")
-    return entry and struct.unpack("=9i", bytes(entry))
+def _describe(stream: av.VideoStream, film: Film) -> None:
+    """Say of a stream what players must know: how colours are coded, and which side is up."""
+    frame = film.first_frame()
+    luma = luma_of(frame)
+    context = stream.codec_context
+    context.color_range, context.colorspace = luma.color_range, luma.matrix
+    for name in _KEPT_COLORS:
+        setattr(context, name, getattr(film.stream.codec_context, name))
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    stream.set_display_matrix(matrix and struct.unpack("=9i", bytes(matrix)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -158,17 +159,27 @@ class Film:
                 ) from error
 
     def _check_length(self, last: int) -> None:
-        """Check that the last frame was shown about when the file says that the film ends."""
+        """Check that the file holds about as much as it says, if pictures end before it does."""
         known = _TELLS_ITS_LENGTH & set(self.container.format.name.split(","))
-        if not known or ImageFile.LOAD_TRUNCATED_IMAGES or not self.stream.duration:
+        if not known or not self.container.duration or ImageFile.LOAD_TRUNCATED_IMAGES:
             return
-        start = self.stream.start_time or 0
-        seconds = float((last - start) * self.stream.time_base)
-        if self.seconds - seconds > max(_MISSING[0] + 1 / self.rate, _MISSING[1] * self.seconds):
+        said = self.container.duration / av.time_base
+        missing = max(_MISSING[0] + 1 / self.rate, _MISSING[1] * said)
+        if said - self.seconds_at(last) > missing and said - self._end() > missing:
             raise ImageError(
-                f"{self.path}: ends after {seconds:.1f} of {self.seconds:.1f} seconds; "
+                f"{self.path}: ends after {self.seconds_at(last):.1f} of {said:.1f} seconds; "
                 "--allow-truncated colours it as far as it goes"
             )
+
+    def _end(self) -> float:
+        """Return when the last packet of any stream is over, in seconds from the start."""
+        end = 0.0
+        with contextlib.suppress(av.FFmpegError, OSError), av.open(str(self.path)) as file:
+            for packet in file.demux():
+                if packet.dts is not None:
+                    duration = float((packet.duration or 0) * packet.time_base)
+                    end = max(end, self.seconds_of(packet) + duration)
+        return end
 
     def _frame_time(self) -> int:
         return round(1 / (self.rate * self.stream.time_base))

@@ -6,11 +6,12 @@ import itertools
 from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from pix2color.errors import UsageError
-from pix2color.inference.hints import Hint
+from pix2color.inference.hints import FilmHint, Hint
 from pix2color.inference.video.coloring import turned, upright_gray
 from pix2color.inference.video.film import Film
 from pix2color.inference.video.motion import Motion, MotionEstimator, warp
@@ -24,39 +25,6 @@ _LOST = 8  # frames in a row in which a spot may be uncertain before it is given
 
 
 @dataclass(frozen=True)
-class FilmHint:
-    """The colour of a thing in a film.
-
-    Attributes:
-        hint: what colour it has where, in pixels of the upright frame.
-        seconds: when, from the start of the film.
-    """
-
-    hint: Hint
-    seconds: float
-
-    @classmethod
-    def parse(cls, text: str) -> FilmHint:
-        """Return the hint that is written as ``X,Y,COLOR@TIME``, the time as 83.5 or 1:23.5.
-
-        Raises:
-            UsageError: it is not written like that.
-        """
-        place, at, time = text.rpartition("@")
-        try:
-            seconds = 0.0
-            for part in time.split(":"):
-                seconds = 60 * seconds + float(part)
-            if not at or not 0 <= seconds < float("inf"):
-                raise ValueError(time)
-        except ValueError as error:
-            raise UsageError(
-                f"hint {text}: in a film, say when, as X,Y,COLOR@TIME, like 120,80,#7a2e2e@1:23.5"
-            ) from error
-        return cls(Hint.parse(place), seconds)
-
-
-@dataclass(frozen=True)
 class _Seen:
     """A frame of the scene that is followed, and the motion from the one before."""
 
@@ -66,11 +34,11 @@ class _Seen:
     motion: Motion | None
 
 
-def track_hints(film: Film, hints: Sequence[FilmHint], render_size: int) -> dict[int, list[Hint]]:
+def track_hints(path: Path, hints: Sequence[FilmHint], render_size: int) -> dict[int, list[Hint]]:
     """Return where each hint's spot is in each frame of its scene, by the frames' times.
 
     Args:
-        film: is read from its start to the end of the last scene that has a hint.
+        path: of the film, which is read to the end of the last scene that has a hint.
         hints: about it.
         render_size: short side of what the network looks at.
 
@@ -78,6 +46,11 @@ def track_hints(film: Film, hints: Sequence[FilmHint], render_size: int) -> dict
         ImageError: the film is damaged.
         UsageError: a hint's time lies behind the end.
     """
+    with Film(path) as film:
+        return _track(film, hints, render_size)
+
+
+def _track(film: Film, hints: Sequence[FilmHint], render_size: int) -> dict[int, list[Hint]]:
     found: dict[int, list[Hint]] = defaultdict(list)
     left = sorted(hints, key=lambda hint: hint.seconds)
     scene: deque[_Seen] = deque(maxlen=_LONGEST)

@@ -14,12 +14,13 @@ from pix2color.errors import HasColorError, UsageError
 from pix2color.files import hash_bytes, replacing
 from pix2color.inference.adjust import ChromaStatistics, with_statistics
 from pix2color.inference.colorizer import Colorizer
+from pix2color.inference.film_options import CONTAINERS, FilmOptions
+from pix2color.inference.hints import FilmHint
 from pix2color.inference.options import ColorizeOptions
 from pix2color.inference.video.coloring import ColoredFrame, FilmColorizer, FilmState
 from pix2color.inference.video.encode import Encoding, PieceWriter, choose_encoding, join_pieces
 from pix2color.inference.video.film import Film
-from pix2color.inference.video.hints import FilmHint, track_hints
-from pix2color.inference.video.options import CONTAINERS, FilmOptions
+from pix2color.inference.video.hints import track_hints
 from pix2color.inference.video.pieces import Pieces, flush
 from pix2color.inference.video.planes import luma_of
 from pix2color.progress import Progress, track
@@ -27,6 +28,8 @@ from pix2color.progress import Progress, track
 _PIECE_FRAMES = 240  # at least: what a kill costs
 _IDENTITY_BYTES = 1 << 20  # of a film's start and end, which tell it from others
 _NOTE = "Colours by pix2color, which guesses them"
+PREVIEW_NOTE = f"{_NOTE} (preview "
+"""How the comment of a preview begins, which the whole film may replace."""
 _DEFAULTS, _FILM_DEFAULTS = ColorizeOptions(), FilmOptions()
 
 
@@ -97,9 +100,9 @@ def colorize_frames(
     errors are those of ``colorize_video``.
     """
     colorizer, options = colorizer or Colorizer.load(), with_statistics(options)
-    with Film(Path(source)) as film:
-        found = track_hints(film, hints, colorizer.render_size(options)) if hints else {}
-    with Film(Path(source)) as film:
+    source = Path(source)
+    found = track_hints(source, hints, colorizer.render_size(options)) if hints else {}
+    with Film(source) as film:
         coloring = FilmColorizer(
             colorizer,
             options,
@@ -146,7 +149,8 @@ def made_by(
     look = (options.saturation, options.temperature, like, options.tta, options.keep_metadata)
     model = (colorizer.info.sha256, colorizer.render_size(options))
     settings = f"{size} {identity} {model} {look} {film_options} {tuple(hints)}"
-    return f"{_NOTE} ({hash_bytes(settings.encode())[:32]})"
+    note = f"{_NOTE} (" if film_options.preview is None else PREVIEW_NOTE
+    return f"{note}{hash_bytes(settings.encode())[:32]})"
 
 
 def _color(
@@ -166,7 +170,7 @@ def _color(
     found = {}
     if hints:
         with progress.during("following hints"):
-            found = track_hints(film, hints, colorizer.render_size(options))
+            found = track_hints(film.path, hints, colorizer.render_size(options))
     coloring = FilmColorizer(
         colorizer,
         options,

@@ -51,6 +51,11 @@ class Luma:
     full: bool
     matrix: Colorspace
 
+    @property
+    def color_range(self) -> ColorRange:
+        """FFmpeg's name of the range."""
+        return ColorRange.JPEG if self.full else ColorRange.MPEG
+
     def gray(self, size: tuple[int, int]) -> np.ndarray:
         """Return the frame reduced to (h, w), as gray from 0 to 255, uint8."""
         levels = cv2.resize(self.plane, size[::-1], interpolation=cv2.INTER_AREA)
@@ -123,8 +128,7 @@ def colored_frame(luma: Luma, chroma: np.ndarray, layout: str) -> av.VideoFrame:
     frame = av.VideoFrame(luma.plane.shape[1], luma.plane.shape[0], layout)
     for plane, levels in zip(frame.planes, (luma.plane, *chroma), strict=True):
         _lines(plane, levels.dtype)[:, : levels.shape[1]] = levels
-    frame.color_range = ColorRange.JPEG if luma.full else ColorRange.MPEG
-    frame.colorspace = luma.matrix
+    frame.color_range, frame.colorspace = luma.color_range, luma.matrix
     return frame
 
 

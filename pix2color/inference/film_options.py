@@ -31,14 +31,8 @@ CODECS = {
 """The codecs; ``ffv1`` is lossless."""
 CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 """The endings of coloured films, and FFmpeg's names of the containers."""
-FILM_SUFFIXES = frozenset(
-    {
-        *CONTAINERS, ".3g2", ".3gp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".m2ts",
-        ".m2v", ".mpe", ".mpeg", ".mpg", ".mts", ".mxf", ".nut", ".ogm", ".ogv", ".qt", ".rm",
-        ".rmvb", ".ts", ".vob", ".wmv", ".y4m",
-    }
-)  # fmt: skip
-"""Endings by which films are known in folders."""
+_OPEN_CODECS = ("vp9", "av1")  # the only ones that WebM has
+MAX_CRF = max(codec.most for codec in CODECS.values())
 
 
 @dataclass(frozen=True)
@@ -70,3 +64,8 @@ class FilmOptions:
             check_range("crf", self.crf, 0, codec.most, whole=True)
         if self.preview is not None and not self.preview > 0:
             raise UsageError(f"preview: {self.preview} is no time in seconds")
+
+    def ending(self, film: str) -> str:
+        """Return the ending of a coloured film, from that of the film: its own if it can be."""
+        kept = film.lower() in CONTAINERS and (film != ".webm" or self.codec in _OPEN_CODECS)
+        return film if kept else ".mkv"
