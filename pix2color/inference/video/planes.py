@@ -69,20 +69,22 @@ class Luma:
             ab: float32 (2, h', w'), half as fine as ``gray``.
             size: (h, w) of the result.
         """
-        maps = cv2.resize(
-            _chroma_maps(gray, ab, *_SHARES[self.matrix]),
-            size[::-1],
-            interpolation=cv2.INTER_LINEAR,
-        )
+        maps = _chroma_maps(gray, ab, *_SHARES[self.matrix])
+        u, v, below_white, above_black = (cv2.resize(plane, size[::-1]) for plane in maps)
         levels = cv2.resize(self.plane, size[::-1], interpolation=cv2.INTER_AREA)
+        # In place: the time goes into memory.
         y = self._shares(levels.astype(np.float32))
-        factor = np.minimum((1 - y) * maps[..., 2], y * maps[..., 3]).clip(0, 1)
+        below_white *= 1 - y
+        above_black *= y
+        factor = np.minimum(below_white, above_black, out=y).clip(0, 1, out=y)
         unit = 1 << (self.depth - 8)
-        factor *= 255 * unit + (unit - 1) if self.full else 224 * unit
-        middle = np.float32(128 * unit + 0.5)  # truncation rounds
-        top = (1 << self.depth) - 1
-        planes = [(maps[..., channel] * factor + middle).clip(0, top) for channel in (0, 1)]
-        return np.stack(planes).astype(self.plane.dtype)
+        top = (256 * unit) - 1
+        factor *= top if self.full else 224 * unit
+        for plane in (u, v):
+            plane *= factor
+            plane += np.float32(128 * unit + 0.5)  # truncation rounds
+            plane.clip(0, top, out=plane)
+        return np.stack([plane.astype(self.plane.dtype) for plane in (u, v)])
 
     def shallower(self, depth: int) -> Luma:
         """Return the same in no more than so many bits."""
@@ -96,7 +98,9 @@ class Luma:
     def _shares(self, levels: np.ndarray) -> np.ndarray:
         unit = 1 << (self.depth - 8)
         black, white = (0, 256 * unit - 1) if self.full else (16 * unit, 235 * unit)
-        return (levels - black) / np.float32(white - black)
+        levels -= np.float32(black)
+        levels *= np.float32(1 / (white - black))
+        return levels
 
 
 def luma_of(frame: av.VideoFrame) -> Luma:
@@ -144,7 +148,7 @@ def _lines(plane: av.video.plane.VideoPlane, kind: np.dtype) -> np.ndarray:
 def _chroma_maps(
     gray: np.ndarray, ab: np.ndarray, red_share: float, blue_share: float
 ) -> np.ndarray:
-    """Return float32 (h', w', 4): U and V, each of ±0.5, and the slopes of the factor by which they
+    """Return float32 (4, h', w'): U and V, each of ±0.5, and the slopes of the factor by which they
     shrink below white and above black."""
     height, width = gray.shape
     even = np.pad(gray, ((0, height % 2), (0, width % 2)), mode="edge")
@@ -157,4 +161,4 @@ def _chroma_maps(
     offsets = rgb - y
     slopes = [1 / room.clip(min=_STEEPEST) for room in (offsets.max(0), -offsets.min(0))]
     u, v = offsets[2] / (2 * (1 - blue_share)), offsets[0] / (2 * (1 - red_share))
-    return np.stack([u, v, *slopes], axis=2).astype(np.float32)
+    return np.stack([u, v, *slopes]).astype(np.float32)
