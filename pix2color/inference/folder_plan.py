@@ -12,7 +12,7 @@ from pix2color.files import fitted_name
 from pix2color.imaging.folders import no_photo, search
 from pix2color.imaging.io import PHOTO_SUFFIXES, output_path
 from pix2color.inference.hints import Hint
-from pix2color.inference.manifest import Manifest
+from pix2color.inference.manifest import Manifest, without_outputs
 from pix2color.inference.options import SUFFIX_BESIDE
 from pix2color.inference.photo_result import FAILED, PhotoResult
 
@@ -155,7 +155,7 @@ def _look(job: JobOptions, path: Path, found: Plan) -> None:
     there = search(path)
     if not there.photos and not there.unreadable:
         raise no_photo(path, there)
-    photos = [photo for photo in there.photos if not _is_out(job, path, photo)]
+    photos = [photo for photo in without_outputs(there) if not _is_out(job, path, photo)]
     found.photos += [_planned(job, photo, photo.relative_to(path)) for photo in photos]
     found.failed += [
         PhotoResult(place, None, FAILED, f"{place}: {reason}")

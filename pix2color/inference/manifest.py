@@ -9,8 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pix2color.files import hash_file
-
-FOLDER = ".pix2color"
+from pix2color.imaging.folders import RECORDS, Search
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class Manifest:
     """
 
     def __init__(self, folder: Path | None, process: int = 0) -> None:
-        self._file = folder and folder / FOLDER / f"done-{process}.jsonl"
+        self._file = folder and folder / RECORDS / f"done-{process}.jsonl"
         self._lock = threading.Lock()
         self._records: dict[str, set[Record]] = {}
         self._read: dict[Path, int] = {}  # bytes of each file that are known
@@ -101,3 +100,13 @@ class Manifest:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             with self._file.open("ab") as file:
                 file.write(b"\n" + line + b"\n")  # the last line may have been cut short
+
+
+def without_outputs(found: Search) -> list[Path]:
+    """Return the photos that were found, without what folder jobs have written among them."""
+    outputs = set()
+    for folder in found.jobs:
+        manifest = Manifest(folder)
+        below = (path for path in found.photos if path.is_relative_to(folder))
+        outputs |= {p for p in below if manifest.written(str(p.relative_to(folder)), p)}
+    return [path for path in found.photos if path not in outputs]
