@@ -18,7 +18,14 @@ from pix2color.data.deduplicate import perceptual_hash
 from pix2color.data.prepared import DROPPED, HEADER, Dropped, Entry, read_header
 from pix2color.data.prepared_builder import Builder, Reading, file_state
 from pix2color.data.sources import picture_colorfulness
-from pix2color.errors import DataError, ImageError, MissingPathError, OwnColorsError, UsageError
+from pix2color.errors import (
+    DataError,
+    ImageError,
+    MissingExtraError,
+    MissingPathError,
+    OwnColorsError,
+    UsageError,
+)
 from pix2color.extras import require
 from pix2color.files import hash_bytes, replacing
 from pix2color.imaging.folders import no_photo, search
@@ -59,7 +66,8 @@ class Summary:
         new: of these, how many came now.
         dropped: how many were left out, by the reason.
         removed: how many it had that have changed since, or are gone.
-        unreadable: places that could not be looked into, each with the reason.
+        unreadable: places that could not be looked into, and photos that take a package that is
+            not installed, each with the reason.
     """
 
     kept: int
@@ -132,7 +140,8 @@ def prepare(
                 progress(count, f"{builder.dropped.total()} left out")
     finally:
         builder.close()
-    return Summary(builder.kept, builder.new, builder.dropped, builder.removed, there.unreadable)
+    unreadable = there.unreadable | builder.missing
+    return Summary(builder.kept, builder.new, builder.dropped, builder.removed, unreadable)
 
 
 class _Sources:
@@ -179,6 +188,8 @@ class _Readings(Dataset[Reading]):
         try:
             seen.sha256 = hash_bytes(read_file(path))
             return self._prepared(seen, read_rgb(path, min_side=self.how.size, original=True))
+        except MissingExtraError as error:
+            return Reading(seen, missing=str(error))
         except OwnColorsError:
             seen.reason = "coloured by pix2color"
         except ImageError as error:

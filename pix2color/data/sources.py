@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from pix2color.data.prepared import Store, is_prepared
-from pix2color.errors import DataError
+from pix2color.errors import DataError, ImageError, MissingExtraError
 from pix2color.files import hash_bytes, hash_file
 from pix2color.imaging.folders import describe_others, no_photo, search
 from pix2color.imaging.io import read_rgb, to_array
@@ -71,7 +71,10 @@ class PhotoFile:
             ImageError: the file cannot be read.
             OwnColorsError: its colours are ours.
         """
-        return read_rgb(self.path, min_side=min_side, original=True)
+        try:
+            return read_rgb(self.path, min_side=min_side, original=True)
+        except MissingExtraError as error:  # others can be read
+            raise ImageError(str(error)) from error
 
 
 def collect(folders: Sequence[Path]) -> list[Photo]:

@@ -227,7 +227,9 @@ def file_format(path: Path) -> str:
     _readable()
     found = Image.EXTENSION.get(path.suffix.lower())
     if found is None or found not in Image.SAVE:
-        raise ImageError(f"{path}: no format is known for this ending; use .jpg or .png")
+        raise ImageError(
+            f"{path}: no format is known for this ending; make it .jpg or .png, or use --format"
+        )
     return found
 
 

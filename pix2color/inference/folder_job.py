@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -20,7 +19,6 @@ from pix2color.imaging.folders import describe_others
 from pix2color.imaging.formats import READ_ONLY_SUFFIXES
 from pix2color.imaging.grayscale import FIRST_OF
 from pix2color.imaging.io import read_file
-from pix2color.imaging.pages import encode_pages
 from pix2color.inference.adjust import with_statistics
 from pix2color.inference.colored_photo import ColoredPhoto, encode_doubt
 from pix2color.inference.colorizer import Colorizer, ReducedPhoto
@@ -32,7 +30,7 @@ from pix2color.inference.folder_plan import (
     PlannedPhoto,
     plan,
 )
-from pix2color.inference.hints import HINTS_ENDING, Hint, hints_path, read_hints
+from pix2color.inference.hints import HINTS_ENDING, own_hints
 from pix2color.inference.in_place import ChangedError, replace_photo
 from pix2color.inference.manifest import Manifest, Record
 from pix2color.inference.options import ColorizeOptions
@@ -156,7 +154,7 @@ class FolderJob:
             raise ImageError(f"{photo.input}: is of a kind that is only read; use --out")
         data = read_file(photo.input)
         photo.digest = hash_bytes(data)
-        photo.hints = (*_own_hints(photo.input), *self.job.hints)
+        photo.hints = (*own_hints(photo.input), *self.job.hints)
         if not self.job.overwrite:
             self._check_done(photo)
         read = partial(read_first, self.colorizer) if self.job.all_pages else self.colorizer.read
@@ -175,35 +173,43 @@ class FolderJob:
         colored = self.colorizer.finish(prepared, ab, self.options)
         notes = [*prepared.photo.notes]
         if self.job.all_pages and prepared.photo.pages > 1:
-            data, told = self._finish_pages(photo)
-            notes = [*(note for note in notes if not note.startswith(FIRST_OF)), told]
+            pages = color_pages(
+                self.colorizer, photo.input, photo.content, self.options, photo.hints
+            )
+            data = pages.encode(photo.output, self.options)
+            notes = [*(note for note in notes if not note.startswith(FIRST_OF)), pages.note]
         else:
             data = colored.encode(photo.output, self.options)
         notes += self._write_by_products(photo, prepared, colored)
         if self.job.backup is None:
             self._write(photo.output, str(photo.name), data, photo)
-            return self._result(photo, COLORED, notes=notes)
-        backup = self.job.backup / photo.name
-        record = partial(self.manifest.add, self._record(str(photo.name), data, photo))
-        try:
-            replace_photo(photo.input, photo.content, data, backup, record)
-        except ChangedError:
-            if self._written(str(photo.name), photo.output) is None:
-                raise
+        elif not self._replace(photo, self.job.backup / photo.name, data):
             return self._result(photo, DONE, reason="coloured by another job")
         return self._result(photo, COLORED, notes=notes)
 
-    def _finish_pages(self, photo: PlannedPhoto) -> tuple[bytes, str]:
-        """Return all pages of a photo as one file, and what to say of them."""
-        options = self.options
-        pages, pictures = color_pages(
-            self.colorizer, photo.input, photo.content, options, photo.hints
-        )
-        kept = 0 if options.force else sum(page.has_color for page in pages)
-        told = f"all {len(pages)} pages or frames"
-        told += f", {kept} of them left in their colours" if kept else ""
-        quality, keep = options.quality, options.keep_metadata
-        return encode_pages(photo.output, pages, pictures, quality, keep=keep), told
+    def _replace(self, photo: PlannedPhoto, backup: Path, data: bytes) -> bool:
+        """Replace a photo; returns False if another job has done that already."""
+        name = str(photo.name)
+        record = self._record(name, data, photo)
+
+        def was_replaced() -> bool:
+            self.manifest.refresh()
+            return self.manifest.has_colored(name, photo.digest)
+
+        try:
+            replace_photo(
+                photo.input,
+                photo.content,
+                data,
+                backup,
+                record=lambda: self.manifest.add(record),
+                was_replaced=was_replaced,
+            )
+        except ChangedError:
+            if self._written(name, photo.output) is None:
+                raise
+            return False
+        return True
 
     def _write_by_products(
         self, photo: PlannedPhoto, prepared: ReducedPhoto, colored: ColoredPhoto
@@ -297,8 +303,3 @@ def _as_result(photo: PlannedPhoto, outcome: PhotoResult | Exception) -> PhotoRe
     if isinstance(outcome, _NotNeededError):
         return outcome.result
     return result_of_error(photo.input, outcome)
-
-
-def _own_hints(photo: Path) -> list[Hint]:
-    path = hints_path(photo)
-    return read_hints(path) if os.path.isfile(path) else []  # whose name may be too long to be

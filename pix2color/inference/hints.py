@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from numbers import Real
@@ -68,6 +69,12 @@ class Hint:
             return cls(float(x), float(y), color.strip())
         except ValueError as error:
             raise UsageError(f"hint {text}: write it as X,Y,COLOR, like 120,80,#7a2e2e") from error
+
+
+def own_hints(photo: Path) -> list[Hint]:
+    """Return the hints in the file beside a photo, if there is one; errors as ``read_hints``."""
+    path = hints_path(photo)
+    return read_hints(path) if os.path.isfile(path) else []  # its name may be too long to be
 
 
 def hints_path(photo: Path) -> Path:

@@ -90,6 +90,11 @@ class Manifest:
             records = tuple(self._records.get(name, ()))
         return any(record.is_of(photo) for record in records)
 
+    def has_colored(self, name: str, digest: str) -> bool:
+        """Return whether an output of that name was made from a file of that content."""
+        with self._lock:
+            return any(record.input == digest for record in self._records.get(name, ()))
+
     def add(self, record: Record) -> None:
         """Remember an output that is about to be written."""
         if self._file is None:

@@ -10,8 +10,8 @@ from PIL import Image, TiffImagePlugin
 from skimage import data
 
 from pix2color.errors import ImageError, MissingExtraError
-from pix2color.imaging.grayscale import read_gray_photo
 from pix2color.imaging.folders import find_photos
+from pix2color.imaging.grayscale import read_gray_photo
 from pix2color.imaging.io import reading_limits
 
 CAMERA = Image.fromarray(data.camera())
