@@ -35,9 +35,8 @@ class Record:
         return photo.is_file() and hash_file(photo) == self.input
 
     def is_of_another(self, photo: Path) -> bool:
-        """Return whether it was made from another photo, which is still there."""
-        there = bool(self.source) and os.path.exists(self.source)
-        return there and photo.exists() and not os.path.samefile(self.source, photo)
+        """Return whether it was made from a photo of another place, be that one away by now."""
+        return self.source not in ("", str(photo.absolute()))
 
 
 class Manifest:
