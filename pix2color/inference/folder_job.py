@@ -40,19 +40,13 @@ from pix2color.inference.photo_result import (
     DONE,
     FAILED,
     KEPT,
+    NotNeededError,
     PhotoResult,
+    as_result,
     count_results,
-    result_of_error,
 )
 from pix2color.inference.settings_hash import hash_settings
 from pix2color.progress import say, track
-
-
-class _NotNeededError(Exception):
-    """Ends a photo's way before the network has seen it, with its result."""
-
-    def __init__(self, result: PhotoResult) -> None:
-        self.result = result
 
 
 class FolderJob:
@@ -119,7 +113,7 @@ class FolderJob:
         with track("colorize", len(photos), "photos") as progress:
             for count, (photo, outcome) in enumerate(pipeline.run(photos), start=1):
                 photo.content = b""
-                result = _as_result(photo, outcome)
+                result = as_result(photo.input, outcome)
                 failed += result.status == FAILED
                 if result.reason and result.status != DONE:
                     say(f"{result.status}: {result.reason}")
@@ -252,11 +246,11 @@ class FolderJob:
         else:
             record, kept = self._own_record(photo.output, name, photo)
             if kept:
-                raise _NotNeededError(PhotoResult(photo.input, None, KEPT, kept))
+                raise NotNeededError(PhotoResult(photo.input, None, KEPT, kept))
             wanted = (photo.digest, self._settings_of(photo))
             done = record is not None and (record.input, record.settings) == wanted
         if done:
-            raise _NotNeededError(self._result(photo, DONE, reason="coloured before"))
+            raise NotNeededError(self._result(photo, DONE, reason="coloured before"))
 
     def _own_record(self, path: Path, name: str, photo: PlannedPhoto) -> tuple[Record | None, str]:
         """Return the record of an output that is there, and why it must be kept, if it must."""
@@ -295,11 +289,3 @@ class FolderJob:
         if not photo.hints:
             return self._settings
         return hash_bytes(f"{self._settings} {photo.hints}".encode())
-
-
-def _as_result(photo: PlannedPhoto, outcome: PhotoResult | Exception) -> PhotoResult:
-    if isinstance(outcome, PhotoResult):
-        return outcome
-    if isinstance(outcome, _NotNeededError):
-        return outcome.result
-    return result_of_error(photo.input, outcome)
