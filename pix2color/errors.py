@@ -9,7 +9,8 @@ class carries the exit code of the command line::
     │   └── MissingPathError       2   a path that is not there
     ├── DataError                  1   photos that cannot be trained on or evaluated
     ├── ImageError                 1   one photo that cannot be read or written
-    │   └── HasColorError          1   one that has colour already, and was left alone
+    │   ├── HasColorError          1   one that has colour already, and was left alone
+    │   └── OwnColorsError         1   one that pix2color has coloured, and is no truth to learn
     ├── ModelError                 1   a model file or checkpoint that cannot be used
     ├── TrainingError              1   a run that cannot go on
     ├── StorageError               1   a file that cannot be written, for a full disk perhaps
@@ -58,6 +59,10 @@ class ImageError(Pix2colorError):
 
 class HasColorError(ImageError):
     """The error of a photo that has colour already, and was not to be coloured by force."""
+
+
+class OwnColorsError(ImageError):
+    """The error of a photo whose colours were made by pix2color: there is no truth in them."""
 
 
 class ModelError(Pix2colorError):

@@ -18,11 +18,19 @@ from pix2color.data.deduplicate import perceptual_hash
 from pix2color.data.prepared import DROPPED, HEADER, Dropped, Entry, read_header
 from pix2color.data.prepared_builder import Builder, Reading, file_state
 from pix2color.data.sources import picture_colorfulness
-from pix2color.errors import DataError, ImageError, MissingPathError, UsageError
+from pix2color.errors import (
+    DataError,
+    ImageError,
+    MissingExtraError,
+    MissingPathError,
+    OwnColorsError,
+    UsageError,
+)
 from pix2color.extras import require
 from pix2color.files import hash_bytes, replacing
 from pix2color.imaging.folders import no_photo, search
 from pix2color.imaging.io import encode_picture, read_file, read_rgb
+from pix2color.inference.manifest import without_outputs
 from pix2color.processes import cores
 from pix2color.progress import track
 
@@ -58,7 +66,8 @@ class Summary:
         new: of these, how many came now.
         dropped: how many were left out, by the reason.
         removed: how many it had that have changed since, or are gone.
-        unreadable: places that could not be looked into, each with the reason.
+        unreadable: places that could not be looked into, and photos that take a package that is
+            not installed, each with the reason.
     """
 
     kept: int
@@ -131,7 +140,8 @@ def prepare(
                 progress(count, f"{builder.dropped.total()} left out")
     finally:
         builder.close()
-    return Summary(builder.kept, builder.new, builder.dropped, builder.removed, there.unreadable)
+    unreadable = there.unreadable | builder.missing
+    return Summary(builder.kept, builder.new, builder.dropped, builder.removed, unreadable)
 
 
 class _Sources:
@@ -148,9 +158,10 @@ class _Sources:
         self.unreadable: dict[Path, str] = {}
         for folder in folders:
             found = search(folder)
-            if not found.photos:
+            photos = without_outputs(found)
+            if not photos:
                 raise no_photo(folder, found)
-            self.photos |= {path.resolve() for path in found.photos}
+            self.photos |= {path.resolve() for path in photos}
             self.unreadable |= found.unreadable
         self._hidden = [place.resolve() for place in self.unreadable]
 
@@ -176,7 +187,11 @@ class _Readings(Dataset[Reading]):
         seen = Dropped(str(path), *file_state(path), sha256="", reason="")
         try:
             seen.sha256 = hash_bytes(read_file(path))
-            return self._prepared(seen, read_rgb(path, min_side=self.how.size))
+            return self._prepared(seen, read_rgb(path, min_side=self.how.size, original=True))
+        except MissingExtraError as error:
+            return Reading(seen, missing=str(error))
+        except OwnColorsError:
+            seen.reason = "coloured by pix2color"
         except ImageError as error:
             seen.reason = f"broken: {str(error).removeprefix(f'{path}: ')}"
         return Reading(seen)

@@ -17,11 +17,15 @@ _OF = ": of "
 
 @dataclass
 class Reading:
-    """A photo that was read: ``data`` of its picture, or the reason why it is of no use."""
+    """A photo that was read: ``data`` of its picture, or the reason why it is of no use.
+
+    Of one that takes a package to be read, ``missing`` says so: it is looked at again next time.
+    """
 
     seen: Dropped
     entry: Entry | None = None
     data: bytes = b""
+    missing: str = ""
 
 
 class Builder:
@@ -35,6 +39,7 @@ class Builder:
 
     Attributes:
         kept, new, removed, dropped: see ``prepare.Summary``.
+        missing: by photo, which package it takes to read it.
     """
 
     def __init__(
@@ -65,6 +70,7 @@ class Builder:
             ]
         )
         self.removed = len(gone)
+        self.missing: dict[Path, str] = {}
         self._known: dict[str, tuple[int, int]] = {}
         self._contents: dict[str, str] = {}  # SHA-256 → source
         self._near = NearDuplicates()
@@ -83,6 +89,9 @@ class Builder:
     def add(self, reading: Reading) -> None:
         """The next picture."""
         seen, entry = reading.seen, reading.entry
+        if reading.missing:
+            self.missing[Path(seen.source)] = reading.missing.removeprefix(f"{seen.source}: ")
+            return
         if entry is not None:
             seen.reason = self._double(entry)
         if entry is None or seen.reason:

@@ -19,6 +19,8 @@ FILM_SUFFIXES = frozenset(
     }
 )  # fmt: skip
 """Endings by which films are known."""
+RECORDS = ".pix2color"
+"""The folder in which a folder job keeps its records."""
 _HEAD = 512  # bytes of a PNG within which we say that it is ours
 _MOST_NAMED = 3
 # A training's folder has sample pictures; these names are as ``training.run_folder`` has them.
@@ -35,12 +37,14 @@ class Search:
         unreadable: subfolders that could not be looked into, and pipes and devices that are named
             as photos, each with the reason.
         others: files of kinds that are not read.
+        jobs: subfolders that a folder job has written into.
     """
 
     photos: list[Path] = field(default_factory=list)
     films: list[Path] = field(default_factory=list)
     unreadable: dict[Path, str] = field(default_factory=dict)
     others: list[Path] = field(default_factory=list)
+    jobs: list[Path] = field(default_factory=list)
 
 
 def search(folder: Path) -> Search:
@@ -62,12 +66,15 @@ def search(folder: Path) -> Search:
         visited.add(place)
         try:
             with os.scandir(parent) as listed:
-                entries = [entry for entry in listed if not entry.name.startswith(".")]
+                everything = list(listed)
         except OSError as error:
             found.unreadable[parent] = _reason(error)
             continue
-        if parent is folder or not _is_run({entry.name for entry in entries}):
-            waiting += _sort_in(entries, found)
+        names = {entry.name for entry in everything}
+        if parent is not folder and RECORDS in names:
+            found.jobs.append(parent)
+        if parent is folder or not _is_run(names):
+            waiting += _sort_in([e for e in everything if not e.name.startswith(".")], found)
     found.photos.sort()
     found.films.sort()
     return found

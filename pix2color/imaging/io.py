@@ -16,11 +16,11 @@ import numpy as np
 from PIL import Image, ImageFile, features
 from PIL.PngImagePlugin import PngInfo
 
-from pix2color.errors import ImageError, Pix2colorError
+from pix2color.errors import ImageError, OwnColorsError, Pix2colorError
 from pix2color.files import write_bytes
 from pix2color.imaging.formats import READ_ONLY_SUFFIXES, open_with_extra
 from pix2color.imaging.jpeg import encode_jpeg
-from pix2color.imaging.metadata import Metadata
+from pix2color.imaging.metadata import Metadata, is_colored_by_us
 from pix2color.imaging.srgb import standard, without_alpha
 from pix2color.imaging.tiff_tags import STARTS, check_tags
 
@@ -36,7 +36,7 @@ OWN_PICTURE = b"tEXtSoftware\0pix2color"
 """In a PNG that shows pictures side by side, or curves: no photo."""
 
 
-def read_rgb(path: Path, *, min_side: int | None = None) -> Image.Image:
+def read_rgb(path: Path, *, min_side: int | None = None, original: bool = False) -> Image.Image:
     """Read a photo upright, as an 8-bit sRGB picture in mode RGB.
 
     Transparency is laid on white; for everything else see ``standard``.
@@ -45,15 +45,20 @@ def read_rgb(path: Path, *, min_side: int | None = None) -> Image.Image:
         path: the file.
         min_side: if given, a JPEG may be decoded at a fraction of its size, as long as its
             short side keeps at least this many pixels (several times faster).
+        original: refuse a photo that says that we have coloured it.
 
     Raises:
         ImageError: the file is no picture, damaged, or too large to be one.
+        OwnColorsError: we have coloured it.
     """
     with without_warnings(), open_picture(path) as file:
         if min_side is not None:
             shrink = min(1.0, min_side / min(file.size))
             file.draft("RGB", (round(file.width * shrink), round(file.height * shrink)))
-        return to_rgb(file)
+        picture = to_rgb(file)
+        if original and is_colored_by_us(file):
+            raise OwnColorsError(f"{path}: was coloured by pix2color; train on true colours")
+        return picture
 
 
 def to_rgb(picture: Image.Image) -> Image.Image:
@@ -222,7 +227,9 @@ def file_format(path: Path) -> str:
     _readable()
     found = Image.EXTENSION.get(path.suffix.lower())
     if found is None or found not in Image.SAVE:
-        raise ImageError(f"{path}: no format is known for this ending; use .jpg or .png")
+        raise ImageError(
+            f"{path}: no format is known for this ending; make it .jpg or .png, or use --format"
+        )
     return found
 
 

@@ -112,6 +112,14 @@ class Metadata:
         return {name: value for name, value in options.items() if value}
 
 
+def is_colored_by_us(image: Image.Image) -> bool:
+    """Return whether an opened file says that we have made its colours; see ``Metadata.marked``."""
+    try:
+        return str(image.getexif().get(_PROCESSING_SOFTWARE, "")).startswith("pix2color")
+    except Exception:  # damaged metadata says nothing
+        return False
+
+
 def _exif(image: Image.Image) -> bytes:
     exif = Image.Exif()
     try:

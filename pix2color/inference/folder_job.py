@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -21,7 +20,6 @@ from pix2color.imaging.folders import describe_others, is_film
 from pix2color.imaging.formats import READ_ONLY_SUFFIXES
 from pix2color.imaging.grayscale import FIRST_OF
 from pix2color.imaging.io import read_file
-from pix2color.imaging.pages import encode_pages
 from pix2color.inference.adjust import with_statistics
 from pix2color.inference.colored_photo import ColoredPhoto, encode_doubt
 from pix2color.inference.colorizer import Colorizer, ReducedPhoto
@@ -33,7 +31,7 @@ from pix2color.inference.folder_plan import (
     PlannedPhoto,
     plan,
 )
-from pix2color.inference.hints import HINTS_ENDING, Hint, hints_path, read_hints
+from pix2color.inference.hints import HINTS_ENDING, own_hints
 from pix2color.inference.in_place import ChangedError, replace_photo
 from pix2color.inference.manifest import Manifest, Record
 from pix2color.inference.options import ColorizeOptions
@@ -43,19 +41,13 @@ from pix2color.inference.photo_result import (
     DONE,
     FAILED,
     KEPT,
+    NotNeededError,
     PhotoResult,
+    as_result,
     count_results,
-    result_of_error,
 )
 from pix2color.inference.settings_hash import hash_settings
 from pix2color.progress import say, track
-
-
-class _NotNeededError(Exception):
-    """Ends a photo's way before the network has seen it, with its result."""
-
-    def __init__(self, result: PhotoResult) -> None:
-        self.result = result
 
 
 class FolderJob:
@@ -131,7 +123,7 @@ class FolderJob:
         with track("colorize", len(photos), "photos") as progress:
             for count, (photo, outcome) in enumerate(pipeline.run(photos), start=1):
                 photo.content = b""
-                result = _as_result(photo, outcome)
+                result = as_result(photo.input, outcome)
                 failed += result.status == FAILED
                 _tell(result)
                 progress(count, f"{failed} failed" if failed else "")
@@ -141,7 +133,7 @@ class FolderJob:
         try:
             from pix2color.inference.video.folder import color_film
         except MissingExtraError as error:
-            return result_of_error(film.input, error)
+            return as_result(film.input, error)
         return color_film(film, self.colorizer, self.job, self.options)
 
     def summary(self, results: list[PhotoResult]) -> str:
@@ -171,7 +163,7 @@ class FolderJob:
             raise ImageError(f"{photo.input}: is of a kind that is only read; use --out")
         data = read_file(photo.input)
         photo.digest = hash_bytes(data)
-        photo.hints = (*_own_hints(photo.input), *self.job.hints)
+        photo.hints = (*own_hints(photo.input), *self.job.hints)
         if not self.job.overwrite:
             self._check_done(photo)
         read = partial(read_first, self.colorizer) if self.job.all_pages else self.colorizer.read
@@ -190,35 +182,43 @@ class FolderJob:
         colored = self.colorizer.finish(prepared, ab, self.options)
         notes = [*prepared.photo.notes]
         if self.job.all_pages and prepared.photo.pages > 1:
-            data, told = self._finish_pages(photo)
-            notes = [*(note for note in notes if not note.startswith(FIRST_OF)), told]
+            pages = color_pages(
+                self.colorizer, photo.input, photo.content, self.options, photo.hints
+            )
+            data = pages.encode(photo.output, self.options)
+            notes = [*(note for note in notes if not note.startswith(FIRST_OF)), pages.note]
         else:
             data = colored.encode(photo.output, self.options)
         notes += self._write_by_products(photo, prepared, colored)
         if self.job.backup is None:
             self._write(photo.output, str(photo.name), data, photo)
-            return self._result(photo, COLORED, notes=notes)
-        backup = self.job.backup / photo.name
-        record = partial(self.manifest.add, self._record(str(photo.name), data, photo))
-        try:
-            replace_photo(photo.input, photo.content, data, backup, record)
-        except ChangedError:
-            if self._written(str(photo.name), photo.output) is None:
-                raise
+        elif not self._replace(photo, self.job.backup / photo.name, data):
             return self._result(photo, DONE, reason="coloured by another job")
         return self._result(photo, COLORED, notes=notes)
 
-    def _finish_pages(self, photo: PlannedPhoto) -> tuple[bytes, str]:
-        """Return all pages of a photo as one file, and what to say of them."""
-        options = self.options
-        pages, pictures = color_pages(
-            self.colorizer, photo.input, photo.content, options, photo.hints
-        )
-        kept = 0 if options.force else sum(page.has_color for page in pages)
-        told = f"all {len(pages)} pages or frames"
-        told += f", {kept} of them left in their colours" if kept else ""
-        quality, keep = options.quality, options.keep_metadata
-        return encode_pages(photo.output, pages, pictures, quality, keep=keep), told
+    def _replace(self, photo: PlannedPhoto, backup: Path, data: bytes) -> bool:
+        """Replace a photo; returns False if another job has done that already."""
+        name = str(photo.name)
+        record = self._record(name, data, photo)
+
+        def was_replaced() -> bool:
+            self.manifest.refresh()
+            return self.manifest.has_colored(name, photo.digest)
+
+        try:
+            replace_photo(
+                photo.input,
+                photo.content,
+                data,
+                backup,
+                record=lambda: self.manifest.add(record),
+                was_replaced=was_replaced,
+            )
+        except ChangedError:
+            if self._written(name, photo.output) is None:
+                raise
+            return False
+        return True
 
     def _write_by_products(
         self, photo: PlannedPhoto, prepared: ReducedPhoto, colored: ColoredPhoto
@@ -261,11 +261,11 @@ class FolderJob:
         else:
             record, kept = self._own_record(photo.output, name, photo)
             if kept:
-                raise _NotNeededError(PhotoResult(photo.input, None, KEPT, kept))
+                raise NotNeededError(PhotoResult(photo.input, None, KEPT, kept))
             wanted = (photo.digest, self._settings_of(photo))
             done = record is not None and (record.input, record.settings) == wanted
         if done:
-            raise _NotNeededError(self._result(photo, DONE, reason="coloured before"))
+            raise NotNeededError(self._result(photo, DONE, reason="coloured before"))
 
     def _own_record(self, path: Path, name: str, photo: PlannedPhoto) -> tuple[Record | None, str]:
         """Return the record of an output that is there, and why it must be kept, if it must."""
@@ -306,21 +306,8 @@ class FolderJob:
         return hash_bytes(f"{self._settings} {photo.hints}".encode())
 
 
-def _as_result(photo: PlannedPhoto, outcome: PhotoResult | Exception) -> PhotoResult:
-    if isinstance(outcome, PhotoResult):
-        return outcome
-    if isinstance(outcome, _NotNeededError):
-        return outcome.result
-    return result_of_error(photo.input, outcome)
-
-
 def _tell(result: PhotoResult) -> None:
     if result.reason and result.status != DONE:
         say(f"{result.status}: {result.reason}")
     for note in result.notes:
         say(f"note: {result.input}: {note}")
-
-
-def _own_hints(photo: Path) -> list[Hint]:
-    path = hints_path(photo)
-    return read_hints(path) if os.path.isfile(path) else []  # whose name may be too long to be

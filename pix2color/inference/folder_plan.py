@@ -13,7 +13,7 @@ from pix2color.imaging.folders import is_film, no_photo, search
 from pix2color.imaging.io import PHOTO_SUFFIXES, output_path
 from pix2color.inference.film_options import FilmOptions
 from pix2color.inference.hints import FilmHint, Hint
-from pix2color.inference.manifest import Manifest
+from pix2color.inference.manifest import Manifest, without_outputs
 from pix2color.inference.options import SUFFIX_BESIDE
 from pix2color.inference.photo_result import FAILED, PhotoResult
 
@@ -167,7 +167,7 @@ def _look(job: JobOptions, path: Path, found: Plan) -> None:
     there = search(path)
     if not there.photos and not there.films and not there.unreadable:
         raise no_photo(path, there)
-    photos = [photo for photo in there.photos + there.films if not _is_out(job, path, photo)]
+    photos = [p for p in without_outputs(there) + there.films if not _is_out(job, path, p)]
     found.photos += [_planned(job, photo, photo.relative_to(path)) for photo in photos]
     found.failed += [
         PhotoResult(place, None, FAILED, f"{place}: {reason}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from numbers import Real
@@ -101,6 +102,12 @@ class FilmHint:
                 f"hint {text}: in a film, say when, as X,Y,COLOR@TIME, like 120,80,#7a2e2e@1:23.5"
             ) from error
         return cls(Hint.parse(place), seconds)
+
+
+def own_hints(photo: Path) -> list[Hint]:
+    """Return the hints in the file beside a photo, if there is one; errors as ``read_hints``."""
+    path = hints_path(photo)
+    return read_hints(path) if os.path.isfile(path) else []  # its name may be too long to be
 
 
 def hints_path(photo: Path) -> Path:

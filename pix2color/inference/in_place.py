@@ -17,7 +17,13 @@ class ChangedError(ImageError):
 
 
 def replace_photo(
-    photo: Path, original: bytes, data: bytes, backup: Path, record: Callable[[], None]
+    photo: Path,
+    original: bytes,
+    data: bytes,
+    backup: Path,
+    *,
+    record: Callable[[], None],
+    was_replaced: Callable[[], bool],
 ) -> None:
     """Replace a photo, once its original is safe on the disk.
 
@@ -29,6 +35,7 @@ def replace_photo(
         data: its new content.
         backup: where the original is kept.
         record: called when only the replacing itself is missing.
+        was_replaced: tells whether another job has replaced it, and needs the backup.
 
     Raises:
         ChangedError: it has another content by now, and keeps it.
@@ -45,7 +52,7 @@ def replace_photo(
             )
         record()
 
-    with _backed_up(target, original, backup):
+    with _backed_up(target, original, backup, was_replaced):
         if _can_be_renamed_over(target):
             write_bytes(target, data, check, like=target, flush=True)
         else:
@@ -53,8 +60,10 @@ def replace_photo(
 
 
 @contextmanager
-def _backed_up(target: Path, original: bytes, backup: Path) -> Iterator[None]:
-    """Keep the original, unless the photo turns out to have changed."""
+def _backed_up(
+    target: Path, original: bytes, backup: Path, was_replaced: Callable[[], bool]
+) -> Iterator[None]:
+    """Keep the original, unless the photo turns out to have changed otherwise."""
     new = not backup.exists()
     if new:
         write_bytes(backup, original, like=target, flush=True)
@@ -63,7 +72,8 @@ def _backed_up(target: Path, original: bytes, backup: Path) -> Iterator[None]:
     try:
         yield
     except ChangedError:
-        if new:  # or it would be in the way of the photo as it is now
+        # It would be in the way of the photo as it is now.
+        if new and not was_replaced() and backup.read_bytes() == original:
             backup.unlink()
         raise
 

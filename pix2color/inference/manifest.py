@@ -9,8 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pix2color.files import hash_file
-
-FOLDER = ".pix2color"
+from pix2color.imaging.folders import RECORDS, Search
 
 
 @dataclass(frozen=True)
@@ -36,9 +35,8 @@ class Record:
         return photo.is_file() and hash_file(photo) == self.input
 
     def is_of_another(self, photo: Path) -> bool:
-        """Return whether it was made from another photo, which is still there."""
-        there = bool(self.source) and os.path.exists(self.source)
-        return there and photo.exists() and not os.path.samefile(self.source, photo)
+        """Return whether it was made from a photo of another place, be that one away by now."""
+        return self.source not in ("", str(photo.absolute()))
 
 
 class Manifest:
@@ -53,7 +51,7 @@ class Manifest:
     """
 
     def __init__(self, folder: Path | None, process: int = 0) -> None:
-        self._file = folder and folder / FOLDER / f"done-{process}.jsonl"
+        self._file = folder and folder / RECORDS / f"done-{process}.jsonl"
         self._lock = threading.Lock()
         self._records: dict[str, set[Record]] = {}
         self._read: dict[Path, int] = {}  # bytes of each file that are known
@@ -91,6 +89,11 @@ class Manifest:
             records = tuple(self._records.get(name, ()))
         return any(record.is_of(photo) for record in records)
 
+    def has_colored(self, name: str, digest: str) -> bool:
+        """Return whether an output of that name was made from a file of that content."""
+        with self._lock:
+            return any(record.input == digest for record in self._records.get(name, ()))
+
     def add(self, record: Record) -> None:
         """Remember an output that is about to be written."""
         if self._file is None:
@@ -101,3 +104,13 @@ class Manifest:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             with self._file.open("ab") as file:
                 file.write(b"\n" + line + b"\n")  # the last line may have been cut short
+
+
+def without_outputs(found: Search) -> list[Path]:
+    """Return the photos that were found, without what folder jobs have written among them."""
+    outputs = set()
+    for folder in found.jobs:
+        manifest = Manifest(folder)
+        below = (path for path in found.photos if path.is_relative_to(folder))
+        outputs |= {p for p in below if manifest.written(str(p.relative_to(folder)), p)}
+    return [path for path in found.photos if path not in outputs]

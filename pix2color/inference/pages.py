@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL import Image
 
-from pix2color.imaging.pages import Page, read_pages
+from pix2color.imaging.pages import Page, encode_pages, read_pages
 from pix2color.inference.colorizer import Colorizer, ReducedPhoto, left_alone
 from pix2color.inference.hints import Hint
 from pix2color.inference.options import ColorizeOptions
+
+
+@dataclass(frozen=True)
+class ColoredPages:
+    """All pages of a file, and their colour versions.
+
+    Attributes:
+        pages: as they were read.
+        pictures: their colour versions; of those that had colour, what they were.
+        note: what a person should know of them.
+    """
+
+    pages: list[Page]
+    pictures: list[Image.Image]
+    note: str
+
+    def encode(self, path: Path, options: ColorizeOptions) -> bytes:
+        """Return the colour versions as one file; see ``encode_pages``."""
+        quality, keep = options.quality, options.keep_metadata
+        return encode_pages(path, self.pages, self.pictures, quality, keep=keep)
 
 
 def read_first(
@@ -37,8 +57,8 @@ def color_pages(
     data: bytes,
     options: ColorizeOptions,
     hints: Sequence[Hint] = (),
-) -> tuple[list[Page], list[Image.Image]]:
-    """Return all pages of a file, and the colour version of each; those in colour stay as they are.
+) -> ColoredPages:
+    """Colour all pages of a file; those in colour stay as they are.
 
     Args:
         colorizer: the model.
@@ -59,6 +79,9 @@ def color_pages(
             picture = colorizer.colorize(picture, options, hints=() if pages else hints)
         pages.append(page)
         pictures.append(picture)
-    if not options.force and all(page.has_color for page in pages):
+    kept = 0 if options.force else sum(page.has_color for page in pages)
+    if kept == len(pages):
         raise left_alone(path)
-    return pages, pictures
+    note = f"all {len(pages)} pages or frames"
+    note += f", {kept} of them left in their colours" if kept else ""
+    return ColoredPages(pages, pictures, note)

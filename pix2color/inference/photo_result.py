@@ -53,8 +53,21 @@ class PhotoResult:
         return asdict(self) | {key: path and str(path) for key, path in places.items()}
 
 
-def result_of_error(photo: Path, error: Exception) -> PhotoResult:
-    """Return the result of a photo at which something went wrong."""
+class NotNeededError(Exception):
+    """Ends a photo's way before the network has seen it, with its result."""
+
+    def __init__(self, result: PhotoResult) -> None:
+        self.result = result
+
+
+def as_result(photo: Path, outcome: PhotoResult | Exception) -> PhotoResult:
+    """Return the result of a photo, also of one at which something went wrong."""
+    if isinstance(outcome, PhotoResult):
+        return outcome
+    return outcome.result if isinstance(outcome, NotNeededError) else _of_error(photo, outcome)
+
+
+def _of_error(photo: Path, error: Exception) -> PhotoResult:
     if isinstance(error, HasColorError):
         return PhotoResult(photo, None, HAS_COLOR, str(error))
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -13,7 +13,7 @@ from pix2color.inference.folder_job import FolderJob
 from pix2color.inference.photo_result import PhotoResult
 from pix2color.progress import say
 
-_SECONDS_BETWEEN_PASSES = 2.0
+_SECONDS_BETWEEN_PASSES = 1.0
 
 
 def watch(job: FolderJob) -> Iterator[PhotoResult]:

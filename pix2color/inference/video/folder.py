@@ -11,7 +11,7 @@ from pix2color.inference.adjust import with_statistics
 from pix2color.inference.colorizer import Colorizer
 from pix2color.inference.folder_plan import JobOptions, PlannedPhoto
 from pix2color.inference.options import ColorizeOptions
-from pix2color.inference.photo_result import COLORED, DONE, KEPT, PhotoResult, result_of_error
+from pix2color.inference.photo_result import COLORED, DONE, KEPT, PhotoResult, as_result
 from pix2color.inference.video.job import PREVIEW_NOTE, colorize_video, made_by
 
 
@@ -36,7 +36,7 @@ def color_film(
             film.input, target, colorizer, options, job.film, hints=job.film_hints
         )
     except (Pix2colorError, OSError) as error:
-        return result_of_error(film.input, error)
+        return as_result(film.input, error)
     return PhotoResult(film.input, target, COLORED, notes=notes)
 
 
