@@ -29,7 +29,13 @@ CODECS = {
     "ffv1": Codec(None),
 }
 """The codecs; ``ffv1`` is lossless."""
-CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
+CONTAINERS = {
+    ".m4v": "mp4",
+    ".mkv": "matroska",
+    ".mov": "mov",
+    ".mp4": "mp4",
+    ".webm": "webm",
+}
 """The endings of coloured films, and FFmpeg's names of the containers."""
 _OPEN_CODECS = ("vp9", "av1")  # the only ones that WebM has
 MAX_CRF = max(codec.most for codec in CODECS.values())

@@ -274,7 +274,7 @@ def test_what_cannot_be_read_or_written_is_refused_and_nothing_is_left(color, tm
             color(film, target, FilmOptions())
     assert film.read_bytes() == whole
     made = {"film.mp4", "sound.m4a", *broken}
-    assert {path.name for path in tmp_path.iterdir() if not path.name.startswith(".")} == made
+    assert {path.name for path in tmp_path.iterdir()} == made
 
 
 def test_a_truncated_film_is_refused_or_colored_as_far_as_it_goes(color, tmp_path):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import heapq
+import io
 import os
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -124,6 +126,16 @@ class PieceWriter:
         self._stack.close()
 
 
+def check_container(film: Film, encoding: Encoding, ending: str) -> None:
+    """Check, before the work, that a container can hold the coloured film and its other streams.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    with av.open(io.BytesIO(), "w", format=CONTAINERS[ending.lower()]) as out:
+        _add_streams(out, lambda: out.add_stream(encoding.encoder), film, ending, [])
+
+
 def join_pieces(
     pieces: Sequence[Path],
     film: Film,
@@ -157,7 +169,9 @@ def join_pieces(
         out.metadata.update(original.container.metadata)
         said = original.container.metadata.get("comment", "")
         out.metadata["comment"] = f"{said}\n{comment}" if said else comment
-        streams = _add_streams(out, first.streams.video[0], original, ending, notes)
+        colored = first.streams.video[0]
+        streams = _add_streams(out, lambda: _add_copy(out, colored), original, ending, notes)
+        _describe(streams[original.stream.index], original)
         out.set_chapters(original.container.chapters())
         packets = heapq.merge(
             _frames_of(pieces, streams[original.stream.index]),
@@ -166,7 +180,7 @@ def join_pieces(
         )
         try:
             for packet in packets:
-                out.mux_one(packet)
+                out.mux_one(_moved(packet, -original.clock))
         except OSError as error:
             raise StorageError(f"{target}: cannot be written ({error.strerror})") from error
     return notes
@@ -174,7 +188,7 @@ def join_pieces(
 
 def _add_streams(
     out: av.container.OutputContainer,
-    colored: av.VideoStream,
+    add_colored: Callable[[], av.VideoStream],
     original: Film,
     ending: str,
     notes: list[str],
@@ -187,24 +201,33 @@ def _add_streams(
             notes.append(f"stream {source.index} ({source.type}) was left out")
             continue
         try:
-            stream = _add_stream(out, colored if main else source)
+            stream = add_colored() if main else _add_copy(out, source)
         except (ValueError, av.FFmpegError) as error:
             what = "the codec" if main else f"stream {source.index} ({source.type})"
+            cure = f"ffmpeg -i {original.path.name} -c:v copy -c:a flac NAME.mkv, and take that"
+            cure = cure if ending == ".mkv" else "--out NAME.mkv holds it"
             raise UsageError(
-                f"{original.path}: {what} does not go into {ending}; --out NAME.mkv holds it"
+                f"{original.path}: {what} does not go into {ending}; {cure}"
             ) from error
-        stream.metadata.update(source.metadata)
+        # Of timecodes FFmpeg would make a track of its own, which asks for more than we know.
+        stream.metadata.update({k: v for k, v in source.metadata.items() if k != "timecode"})
         stream.disposition = source.disposition
-        if main:
-            _describe(stream, original)
         added[source.index] = stream
     return added
 
 
-def _add_stream(out: av.container.OutputContainer, source: av.stream.Stream) -> av.stream.Stream:
+def _add_copy(out: av.container.OutputContainer, source: av.stream.Stream) -> av.stream.Stream:
     if source.type == "attachment":
         return out.add_attachment(source.name or "", source.mimetype or "", source.data)
     return out.add_stream_from_template(source, opaque=True)
+
+
+def _moved(packet: av.Packet, seconds: Fraction) -> av.Packet:
+    if seconds:
+        ticks = round(seconds / packet.time_base)
+        packet.pts = None if packet.pts is None else packet.pts + ticks
+        packet.dts += ticks
+    return packet
 
 
 def _frames_of(pieces: Sequence[Path], stream: av.stream.Stream) -> Iterator[av.Packet]:

@@ -17,6 +17,7 @@ _SAMPLES = 24  # frames that are looked at for colour
 _COLORFUL = 0.1  # share of them that makes a film one in colour
 _THUMBNAIL = 256
 _TELLS_ITS_LENGTH = {"mov", "mp4", "matroska", "webm", "avi", "flv", "asf"}
+_BROADCAST = {"mpeg", "mpegts"}
 _MISSING = (1.0, 0.02)  # seconds, and share, by which a whole film may be shorter than it says
 
 
@@ -72,6 +73,13 @@ class Film:
         if self.stream.duration:
             return float(self.stream.duration * self.stream.time_base)
         return (self.container.duration or 0) / av.time_base
+
+    @property
+    def clock(self) -> Fraction:
+        """What the file's clock shows as it starts, in seconds: broadcasts do not begin at zero."""
+        if not _BROADCAST & set(self.container.format.name.split(",")):
+            return Fraction(0)
+        return Fraction(self.container.start_time or 0, av.time_base)
 
     @property
     def pixel_aspect(self) -> float:

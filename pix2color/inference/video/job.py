@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import av
 import numpy as np
 
-from pix2color.errors import HasColorError, UsageError
+from pix2color.errors import HasColorError, ImageError, UsageError
 from pix2color.files import hash_bytes, replacing
 from pix2color.inference.adjust import ChromaStatistics, with_statistics
 from pix2color.inference.colorizer import Colorizer
@@ -18,7 +19,13 @@ from pix2color.inference.film_options import CONTAINERS, FilmOptions
 from pix2color.inference.hints import FilmHint
 from pix2color.inference.options import ColorizeOptions
 from pix2color.inference.video.coloring import ColoredFrame, FilmColorizer, FilmState
-from pix2color.inference.video.encode import Encoding, PieceWriter, choose_encoding, join_pieces
+from pix2color.inference.video.encode import (
+    Encoding,
+    PieceWriter,
+    check_container,
+    choose_encoding,
+    join_pieces,
+)
 from pix2color.inference.video.film import Film
 from pix2color.inference.video.hints import track_hints
 from pix2color.inference.video.pieces import Pieces, flush
@@ -49,7 +56,7 @@ def colorize_video(
 
     Args:
         source: the film, of any kind that FFmpeg reads.
-        target: where the coloured film goes, a .mp4, .mov, .mkv or .webm; it is replaced.
+        target: where the coloured film goes, such as .mp4, .mov, .mkv or .webm; it is replaced.
         colorizer: the model; by default the one that ships.
         options: how; those that concern picture files are not used.
         film_options: how it is kept still, and written.
@@ -76,7 +83,10 @@ def colorize_video(
             )
         mark = made_by(source, colorizer, options, film_options, hints)
         pieces = Pieces(target, mark)
-        with track("colorize", *_amount(film, film_options), begun=pieces.last()[1]) as progress:
+        with (
+            _tidy(film, pieces),
+            track("colorize", *_amount(film, film_options), begun=pieces.last()[1]) as progress,
+        ):
             notes = _color(film, colorizer, options, film_options, hints, pieces, progress)
             with progress.during("joining"), replacing(target) as path:
                 seconds = film_options.preview
@@ -153,6 +163,18 @@ def made_by(
     return f"{note}{hash_bytes(settings.encode())[:32]})"
 
 
+@contextmanager
+def _tidy(film: Film, pieces: Pieces) -> Iterator[None]:
+    """Leave no empty folder of pieces, and turn what FFmpeg says into an error about the film."""
+    try:
+        yield
+    except av.FFmpegError as error:
+        raise ImageError(f"{film.path}: cannot be coloured ({error.strerror})") from error
+    finally:
+        if not pieces.paths:
+            pieces.remove()
+
+
 def _color(
     film: Film,
     colorizer: Colorizer,
@@ -166,6 +188,7 @@ def _color(
     first = luma_of(film.first_frame())
     codec = film_options.codec
     encoding = choose_encoding(codec, film_options.crf, first.plane.shape, first.depth)
+    check_container(film, encoding, pieces.target.suffix)
     after, done, state = pieces.last()
     found = {}
     if hints:

@@ -35,6 +35,7 @@ class Pieces:
     """
 
     def __init__(self, target: Path, settings: str) -> None:
+        self.target = target
         self.folder = target.with_name(f".{target.name}.pieces")
         about = self.folder / "job.json"
         try:
