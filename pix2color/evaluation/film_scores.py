@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter, deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,16 +25,16 @@ from pix2color.errors import DataError
 from pix2color.evaluation.protocol import GRAY, PROTOCOL_SIZE
 from pix2color.inference.colorizer import Colorizer
 from pix2color.inference.options import ColorizeOptions
+from pix2color.inference.video.coloring import FilmColorizer, quarter_turns
 from pix2color.inference.video.film import Film
-from pix2color.inference.video.job import colorize_frames
 from pix2color.inference.video.motion import warp
-from pix2color.inference.video.options import FilmOptions
-from pix2color.inference.video.planes import luma_of
+from pix2color.inference.video.planes import Luma, colored_frame, luma_of
 from pix2color.progress import track
 
 PER_FRAME, STEADY, TRUTH = "per frame", "steady", "true film"
 LAGS = (1, 2, 4)
 """Frames between the two whose histograms CDC compares."""
+_DEEP, _WHITE = "yuv444p16le", 65535
 _EVERY = 5  # frames, of which one is compared with the truth: CIEDE2000 is slow
 _TOLERANCE = 0.5  # squared pixels by which there and back may miss its start …
 _TOLERANCE_SHARE = 0.01  # … and a share of the squared motion
@@ -75,23 +77,20 @@ def evaluate_film(
     with Film(path) as film:
         if not film.has_color():
             raise DataError(f"{path}: has no colour to compare with; give films in colour")
-        ways = [
-            colorize_frames(path, colorizer, options, FilmOptions(steady=steady, preview=seconds))
-            for steady in (False, True)
-        ]
+        known, *seen = itertools.tee(_small_frames(film, seconds), 3)
+        per_frame, steady = (
+            FilmColorizer(colorizer, options, steady=way, subsampling=(1, 1)).run(
+                gray for gray, _ in frames
+            )
+            for way, frames in zip((False, True), seen, strict=True)
+        )
         scores = FilmScores()
         total = max(1, round(min(film.seconds, seconds or film.seconds) * film.rate))
         with track(f"evaluate {path.name}", total, "frames") as progress:
-            for (_, each), (_, steady), frame in zip(*ways, film.frames(), strict=False):
-                gray, truth = _reduced_truth(frame)
-                scores.add(
-                    truth,
-                    {
-                        GRAY: np.repeat(gray[..., None], 3, axis=2),
-                        PER_FRAME: _reduced(each),
-                        STEADY: _reduced(steady),
-                    },
-                )
+            for (gray, truth), *colored in zip(known, per_frame, steady, strict=True):
+                outputs = [gray, *(frame.to_frame(_DEEP) for frame in colored)]
+                names = (GRAY, PER_FRAME, STEADY)
+                scores.add(truth, dict(zip(names, map(_rgb, outputs), strict=True)))
                 progress(scores.frames)
         return FilmEvaluation(scores.frames, scores.rows())
 
@@ -126,17 +125,17 @@ class FilmScores:
 
         Args:
             truth: RGB, uint8 (H, W, 3).
-            rows: the same frame of each coloured film, by a name that is the same every time.
+            rows: the same frame of each coloured film, RGB, float32 (H, W, 3) in [0, 1], by a name
+                that is the same every time.
         """
         followed = self._motion.step(truth)
-        true_lab = _lab(truth)
-        compared = self.frames % _EVERY == 0
-        for name, rgb in {**rows, TRUTH: truth}.items():
+        true_picture = _Picture(truth / np.float32(255))
+        for name, rgb in {**rows, TRUTH: true_picture.rgb}.items():
             row = self._rows.setdefault(name, _Row())
-            lab = true_lab if rgb is truth else _lab(rgb)
-            row.add(rgb, lab, followed)
-            if compared:
-                row.compare(rgb, lab, truth, true_lab)
+            picture = _Picture(rgb)
+            row.add(picture, followed)
+            if self.frames % _EVERY == 0:
+                row.compare(picture, true_picture)
         self.frames += 1
 
     def rows(self) -> dict[str, dict[str, float]]:
@@ -161,37 +160,46 @@ class _Means:
         return self._sums[name] / count if count else math.nan
 
 
+class _Picture:
+    """A frame, RGB, float32 (H, W, 3) in [0, 1]; the same and its Lab as tensors (1, 3, H, W)."""
+
+    def __init__(self, rgb: np.ndarray) -> None:
+        self.rgb = rgb
+        planes = np.ascontiguousarray(rgb.transpose(2, 0, 1))[None]
+        self.tensor, self.lab = torch.from_numpy(planes), torch.from_numpy(rgb_to_lab(planes))
+
+    def ab(self) -> np.ndarray:
+        return self.lab[0, 1:].permute(1, 2, 0).contiguous().numpy()
+
+    def histogram(self) -> np.ndarray:
+        """Return the shares of the 256 levels, (3, 256)."""
+        levels = (self.rgb.reshape(-1, 3) * 255).round().astype(np.uint8)
+        return np.stack([np.bincount(channel, minlength=256) for channel in levels.T]) / len(levels)
+
+
 @dataclass
 class _Row:
     means: _Means = field(default_factory=_Means)
     histograms: deque[np.ndarray] = field(default_factory=lambda: deque(maxlen=max(LAGS)))
     ab_before: np.ndarray | None = None
 
-    def add(
-        self, rgb: np.ndarray, lab: np.ndarray, followed: tuple[np.ndarray, np.ndarray] | None
-    ) -> None:
-        ab = np.ascontiguousarray(lab[0, 1:].transpose(1, 2, 0))
+    def add(self, picture: _Picture, followed: tuple[np.ndarray, np.ndarray] | None) -> None:
+        ab = picture.ab()
         if followed is not None and self.ab_before is not None:
             where, agrees = followed
             change = np.abs(ab - warp(self.ab_before, where))
             self.means.add("warping_error", float(change[agrees].mean()))
         self.ab_before = ab
-        counts = [np.bincount(channel, minlength=256) for channel in _channels(rgb)]
-        histogram = np.stack(counts) / (rgb.size // 3)
+        histogram = picture.histogram()
         for lag in LAGS:
             if lag <= len(self.histograms):
                 self.means.add(f"cdc {lag}", _divergence(histogram, self.histograms[-lag]))
         self.histograms.append(histogram)
 
-    def compare(
-        self, rgb: np.ndarray, lab: np.ndarray, truth: np.ndarray, true_lab: np.ndarray
-    ) -> None:
-        error = (rgb.astype(np.float32) - truth) / 255
-        self.means.add("squared_error", float((error**2).mean()))
-        difference = metrics.ciede2000(torch.from_numpy(lab), torch.from_numpy(true_lab))
-        self.means.add("delta_e", float(difference.mean()))
-        picture = torch.from_numpy(rgb).permute(2, 0, 1)[None] / 255
-        self.means.add("colorfulness", float(metrics.colorfulness(picture)))
+    def compare(self, picture: _Picture, truth: _Picture) -> None:
+        self.means.add("squared_error", float((picture.tensor - truth.tensor).square().mean()))
+        self.means.add("delta_e", float(metrics.ciede2000(picture.lab, truth.lab).mean()))
+        self.means.add("colorfulness", float(metrics.colorfulness(picture.tensor)))
 
     def scores(self, true_colorfulness: float) -> dict[str, float]:
         error, colors = self.means["squared_error"], self.means["colorfulness"]
@@ -240,30 +248,33 @@ def _divergence(first: np.ndarray, second: np.ndarray) -> float:
     return float((rel_entr(first, middle) + rel_entr(second, middle)).sum(1).mean() / 2)
 
 
-def _channels(rgb: np.ndarray) -> np.ndarray:
-    return rgb.reshape(-1, 3).T
+def _small_frames(film: Film, seconds: float | None) -> Iterator[tuple[av.VideoFrame, np.ndarray]]:
+    """Yield each frame, upright, as a gray film has it and in its colours, RGB, uint8 (H, W, 3).
+
+    The gray one has 16 bits, so that its colours are measured before they are rounded to levels.
+    """
+    for frame in film.frames():
+        if seconds is not None and film.seconds_at(frame.pts) >= seconds:
+            break
+        luma = luma_of(frame)
+        height, width = luma.plane.shape[0], luma.plane.shape[1] * film.pixel_aspect
+        scale = min(1, PROTOCOL_SIZE / min(height, width))
+        size = (max(1, round(height * scale)), max(1, round(width * scale)))
+        if not (frame.format.is_rgb or frame.format.has_palette):
+            # What it does not say is taken as by those that colour it.
+            frame.colorspace = luma.matrix
+            frame.color_range = ColorRange.JPEG if luma.full else ColorRange.MPEG
+        truth = cv2.resize(
+            frame.to_ndarray(format="rgb24"), size[::-1], interpolation=cv2.INTER_AREA
+        )
+        levels = (luma.shares(size).clip(0, 1) * _WHITE).round().astype(np.uint16)
+        turns = quarter_turns(frame)
+        upright = Luma(np.rot90(levels, turns), 16, full=True, matrix=luma.matrix)
+        neutral = np.full((2, *upright.plane.shape), _WHITE // 2 + 1, np.uint16)
+        gray = colored_frame(upright, neutral, _DEEP)
+        gray.pts = frame.pts
+        yield gray, np.ascontiguousarray(np.rot90(truth, turns))
 
 
-def _lab(rgb: np.ndarray) -> np.ndarray:
-    return rgb_to_lab(np.ascontiguousarray(rgb.transpose(2, 0, 1))[None])
-
-
-def _reduced(picture: np.ndarray) -> np.ndarray:
-    """Return a picture, uint8 (H, W, …), with a short side of 256; a smaller one as it is."""
-    height, width = picture.shape[:2]
-    scale = PROTOCOL_SIZE / min(height, width)
-    if scale >= 1:
-        return picture
-    size = (round(width * scale), round(height * scale))
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-
-
-def _reduced_truth(frame: av.VideoFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Return a frame as a gray film has it, uint8 (H, W), and in its colours, (H, W, 3)."""
-    luma = luma_of(frame)
-    if not (frame.format.is_rgb or frame.format.has_palette):
-        # What it does not say is taken as by those that colour it.
-        frame.colorspace = luma.matrix
-        frame.color_range = ColorRange.JPEG if luma.full else ColorRange.MPEG
-    truth = _reduced(frame.to_ndarray(format="rgb24"))
-    return luma.gray(truth.shape[:2]), truth
+def _rgb(frame: av.VideoFrame) -> np.ndarray:
+    return frame.to_ndarray(format="rgb48le") / np.float32(_WHITE)

@@ -43,7 +43,8 @@ def moving(picture, count, step=2):
 def scored(truths, **rows):
     scores = FilmScores()
     for number, truth in enumerate(truths):
-        scores.add(truth, {name: frames[number] for name, frames in rows.items()})
+        outputs = {name: frames[number] / np.float32(255) for name, frames in rows.items()}
+        scores.add(truth, outputs)
     return scores.rows()
 
 

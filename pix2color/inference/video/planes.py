@@ -51,10 +51,16 @@ class Luma:
     full: bool
     matrix: Colorspace
 
+    def shares(self, size: tuple[int, int]) -> np.ndarray:
+        """Return the frame reduced to (h, w), float32: black is 0, and white 1."""
+        levels = cv2.resize(self.plane, size[::-1], interpolation=cv2.INTER_AREA)
+        unit = 1 << (self.depth - 8)
+        black, white = (0, 256 * unit - 1) if self.full else (16 * unit, 235 * unit)
+        return (levels.astype(np.float32) - black) / np.float32(white - black)
+
     def gray(self, size: tuple[int, int]) -> np.ndarray:
         """Return the frame reduced to (h, w), as gray from 0 to 255, uint8."""
-        levels = cv2.resize(self.plane, size[::-1], interpolation=cv2.INTER_AREA)
-        return (self._shares(levels.astype(np.float32)) * 255).round().clip(0, 255).astype(np.uint8)
+        return (self.shares(size) * 255).round().clip(0, 255).astype(np.uint8)
 
     def chroma(self, gray: np.ndarray, ab: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """Return the planes of U and V, (2, h, w) in the type of ``plane``.
@@ -69,8 +75,7 @@ class Luma:
             size[::-1],
             interpolation=cv2.INTER_LINEAR,
         )
-        levels = cv2.resize(self.plane, size[::-1], interpolation=cv2.INTER_AREA)
-        y = self._shares(levels.astype(np.float32))
+        y = self.shares(size)
         factor = np.minimum((1 - y) * maps[..., 2], y * maps[..., 3]).clip(0, 1)
         unit = 1 << (self.depth - 8)
         factor *= 255 * unit + (unit - 1) if self.full else 224 * unit
@@ -87,11 +92,6 @@ class Luma:
         rounded = (self.plane.astype(np.uint32) + (1 << (step - 1))) >> step
         kind = np.uint8 if depth == 8 else np.uint16
         return Luma(rounded.clip(0, (1 << depth) - 1).astype(kind), depth, self.full, self.matrix)
-
-    def _shares(self, levels: np.ndarray) -> np.ndarray:
-        unit = 1 << (self.depth - 8)
-        black, white = (0, 256 * unit - 1) if self.full else (16 * unit, 235 * unit)
-        return (levels - black) / np.float32(white - black)
 
 
 def luma_of(frame: av.VideoFrame) -> Luma:
