@@ -2,13 +2,16 @@
 
 film = made_film(photos, random)
 film.frames, film.cuts
-
+write_film(path, film.frames)
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 
@@ -97,6 +100,33 @@ def camera_move(
             cv2.warpAffine(photo, move, size, flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REFLECT)
         )
     return frames
+
+
+def write_film(
+    path: Path,
+    frames: Iterable[np.ndarray],
+    codec: str = "ffv1",
+    layout: str = "bgr0",
+    rate: int = 25,
+) -> None:
+    """Write a film; without loss unless another codec or pixel format is named.
+
+    Args:
+        path: its ending names the container.
+        frames: uint8, of one shape: RGB (H, W, 3), or gray (H, W).
+        codec: FFmpeg's name of the encoder.
+        layout: FFmpeg's name of the pixel format.
+        rate: frames a second.
+    """
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream(codec, rate=rate)
+        stream.pix_fmt = layout
+        for frame in frames:
+            if not stream.codec_context.is_open:
+                stream.height, stream.width = frame.shape[:2]
+            picture = av.VideoFrame.from_ndarray(frame, "gray" if frame.ndim == 2 else "rgb24")
+            file.mux(stream.encode(picture.reformat(format=layout)))
+        file.mux(stream.encode(None))
 
 
 def _fade(frames: list[np.ndarray], shares: np.ndarray) -> None:

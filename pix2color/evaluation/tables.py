@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -15,6 +15,9 @@ from pix2color.evaluation.protocol import GRAY, MODEL, Evaluation
 from pix2color.evaluation.scores import Score
 from pix2color.files import write_rows
 from pix2color.imaging.io import from_array, write_picture
+
+if TYPE_CHECKING:  # films need an extra
+    from pix2color.evaluation.film_scores import FilmEvaluation
 
 COLUMNS = ("gray", "ours", "truth")
 
@@ -62,6 +65,10 @@ MEASURES = {  # others come last, by their name
         "Fréchet, Lite0", 2, "↓", "As FID, through EfficientNet-Lite0 instead of Inception."
     ),
     "kid_lite0": Measure("KID, Lite0", 4, "↓", "As KID, through EfficientNet-Lite0."),
+    "warping_error": Measure(
+        "warping error", 3, "↓", "How much ab changes along the motion of the true film."
+    ),
+    "cdc": Measure("CDC", 5, "→ true", "How much the histograms change from frame to frame."),
 }
 BY_FOLDER = ("delta_e", "psnr", "colorfulness_ratio")
 WITH_HINTS = ("psnr", "delta_e", "colorfulness_ratio")
@@ -126,6 +133,27 @@ def hints_table(curve: dict[int, dict[str, Score]]) -> str:
         cells = [cell(scores[name], measure.digits) for name, measure in measures.items()]
         lines.append((str(count), *cells))
     return "\n".join(_ruled(lines))
+
+
+def film_table(title: str, evaluation: FilmEvaluation) -> str:
+    """Return a line a row of a film's figures, below its title."""
+    measures = known_measures(evaluation.rows[GRAY])
+    lines: list[tuple[str, ...]] = [
+        ("row", *(f"{m.heading} {m.better}" for m in measures.values()))
+    ]
+    for row, scores in evaluation.rows.items():
+        cells = [cell(Score(scores[name]), m.digits) for name, m in measures.items()]
+        lines.append((row, *cells))
+    return "\n".join([f"{title}, {evaluation.frames} frames", *_ruled(lines)])
+
+
+def film_as_dict(evaluation: FilmEvaluation) -> dict[str, Any]:
+    """Return the frames and rows of a film, for JSON; a figure that could not be had is null."""
+    rows = {
+        row: {name: _finite(value) for name, value in scores.items()}
+        for row, scores in evaluation.rows.items()
+    }
+    return {"frames": evaluation.frames, "rows": rows}
 
 
 def _ruled(lines: list[tuple[str, ...]]) -> list[str]:

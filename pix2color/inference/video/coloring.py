@@ -215,7 +215,9 @@ class _Reader:
         upright = turned(luma.plane.shape, frame)
         painted = paint_hints(hints, upright, gray.shape) if hints else None
         small = self._pool.submit(self._look, gray, before, painted)
-        self.waiting.append(_Waiting(frame.pts, frame.duration or 0, luma, _turns(frame), small))
+        self.waiting.append(
+            _Waiting(frame.pts, frame.duration or 0, luma, quarter_turns(frame), small)
+        )
 
     def _look(
         self, gray: np.ndarray, before: np.ndarray | None, painted: np.ndarray | None
@@ -235,15 +237,15 @@ def upright_gray(
     height, width = luma.plane.shape[0], luma.plane.shape[1] * pixel_aspect
     scale = min(1.0, render_size / min(height, width))
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
-    return np.ascontiguousarray(np.rot90(luma.gray(size), _turns(frame)))
+    return np.ascontiguousarray(np.rot90(luma.gray(size), quarter_turns(frame)))
 
 
 def turned(shape: tuple[int, ...], frame: av.VideoFrame) -> tuple[int, int]:
     """Return the (H, W) of an upright frame from that of the coded one."""
     height, width = shape
-    return (width, height) if _turns(frame) % 2 else (height, width)
+    return (width, height) if quarter_turns(frame) % 2 else (height, width)
 
 
-def _turns(frame: av.VideoFrame) -> int:
+def quarter_turns(frame: av.VideoFrame) -> int:
     """Return how many quarter turns, counterclockwise, make a frame upright."""
     return round(frame.rotation / 90) % 4

@@ -56,10 +56,19 @@ class Luma:
         """FFmpeg's name of the range."""
         return ColorRange.JPEG if self.full else ColorRange.MPEG
 
+    def shares(self, size: tuple[int, int]) -> np.ndarray:
+        """Return the frame reduced to (h, w), float32: black is 0, and white 1."""
+        levels = cv2.resize(self.plane, size[::-1], interpolation=cv2.INTER_AREA)
+        unit = 1 << (self.depth - 8)
+        black, white = (0, 256 * unit - 1) if self.full else (16 * unit, 235 * unit)
+        shares = levels.astype(np.float32)
+        shares -= np.float32(black)
+        shares *= np.float32(1 / (white - black))
+        return shares
+
     def gray(self, size: tuple[int, int]) -> np.ndarray:
         """Return the frame reduced to (h, w), as gray from 0 to 255, uint8."""
-        levels = cv2.resize(self.plane, size[::-1], interpolation=cv2.INTER_AREA)
-        return (self._shares(levels.astype(np.float32)) * 255).round().clip(0, 255).astype(np.uint8)
+        return (self.shares(size) * 255).round().clip(0, 255).astype(np.uint8)
 
     def chroma(self, gray: np.ndarray, ab: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """Return the planes of U and V, (2, h, w) in the type of ``plane``.
@@ -71,9 +80,8 @@ class Luma:
         """
         maps = _chroma_maps(gray, ab, *_SHARES[self.matrix])
         u, v, below_white, above_black = (cv2.resize(plane, size[::-1]) for plane in maps)
-        levels = cv2.resize(self.plane, size[::-1], interpolation=cv2.INTER_AREA)
         # In place: the time goes into memory.
-        y = self._shares(levels.astype(np.float32))
+        y = self.shares(size)
         below_white *= 1 - y
         above_black *= y
         factor = np.minimum(below_white, above_black, out=y).clip(0, 1, out=y)
@@ -94,13 +102,6 @@ class Luma:
         rounded = (self.plane.astype(np.uint32) + (1 << (step - 1))) >> step
         kind = np.uint8 if depth == 8 else np.uint16
         return Luma(rounded.clip(0, (1 << depth) - 1).astype(kind), depth, self.full, self.matrix)
-
-    def _shares(self, levels: np.ndarray) -> np.ndarray:
-        unit = 1 << (self.depth - 8)
-        black, white = (0, 256 * unit - 1) if self.full else (16 * unit, 235 * unit)
-        levels -= np.float32(black)
-        levels *= np.float32(1 / (white - black))
-        return levels
 
 
 def luma_of(frame: av.VideoFrame) -> Luma:

@@ -102,11 +102,11 @@ def _flash(
     between: Callable[[np.ndarray, np.ndarray], Motion],
 ) -> list[Link]:
     """Return the links of a flash and of the frame after it; none if things do not go on."""
-    still = Link(Motion.still(before[0].shape), lit=True)
     for length, gray in enumerate(grays):
         if length and not _blank(gray):
             motion = next((m for b in before if (m := between(b, gray)).share >= _SAME_SCENE), None)
             if motion:
+                still = Link(Motion.still(motion.arrived.shape), lit=True)
                 return [*[still] * length, Link(motion)]
     return []
 

@@ -10,7 +10,7 @@ import numpy as np
 from pix2color.inference.video.motion import Motion, MotionEstimator, warp
 from pix2color.inference.video.scenes import LOOKAHEAD, Link, SceneState, link_frames, state_after
 
-_MEMORY = np.float32(0.95)  # how much a frame counts for the next, where the motion is certain
+_MEMORY = np.float32(0.98)  # how much a frame counts for the next, where the motion is certain
 _LIT = np.float32(0.05)  # how much the colours of a frame count that a flash lights
 MIN_WINDOW = 2 * LOOKAHEAD
 
@@ -50,7 +50,7 @@ def steady_colors(
 
     The colour of a place is the mean of what the network says of it in all frames of its scene that
     are known, before and after, each weighted by how certain it is to be the same place: it
-    follows the dense motion there and back, and loses a twentieth with each frame.
+    follows the dense motion there and back, and loses a fiftieth with each frame.
 
     Args:
         state: after the frames before.
