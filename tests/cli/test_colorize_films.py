@@ -77,7 +77,7 @@ def test_films_are_not_replaced_in_place(folder, tmp_path):
 
 
 def test_after_a_kill_the_film_is_what_it_would_have_been(tmp_path):
-    film = films.write_film(tmp_path / "film.mkv", films.drawn_frames(600, (64, 48)))
+    film = films.write_film(tmp_path / "film.mkv", films.drawn_frames(300, (64, 48)))
     command = [sys.executable, "-m", "pix2color", "colorize", film, "--codec", "ffv1", "--out"]
     whole, taken_up = tmp_path / "whole.mkv", tmp_path / "taken-up.mkv"
     subprocess.run([*command, whole], check=True, capture_output=True)
@@ -90,7 +90,7 @@ def test_after_a_kill_the_film_is_what_it_would_have_been(tmp_path):
         process.wait()
         assert not taken_up.exists()
     done = subprocess.run([*command, taken_up], check=True, capture_output=True, text=True)
-    assert int(done.stderr.split("colorize: ")[-1].split("/")[0]) == 600
+    assert int(done.stderr.split("colorize: ")[-1].split("/")[0]) == 300
     assert films.times(taken_up) == films.times(film)
     for first, second in zip(films.chromas(whole), films.chromas(taken_up), strict=True):
         assert np.array_equal(first, second)
