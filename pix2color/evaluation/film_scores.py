@@ -27,7 +27,7 @@ from pix2color.inference.colorizer import Colorizer
 from pix2color.inference.options import ColorizeOptions
 from pix2color.inference.video.coloring import FilmColorizer, quarter_turns
 from pix2color.inference.video.film import Film
-from pix2color.inference.video.motion import warp
+from pix2color.inference.video.motion import flow, warp
 from pix2color.inference.video.planes import Luma, colored_frame, luma_of
 from pix2color.progress import track
 
@@ -228,7 +228,7 @@ class _TrueMotion:
         before, self._before = self._before, now
         if before is None:
             return None
-        back, forth = self._search.calc(now, before, None), self._search.calc(before, now, None)
+        back, forth = flow(self._search, now, before), flow(self._search, before, now)
         where = back + np.indices(now.shape, np.float32)[::-1].transpose(1, 2, 0)
         there = warp(forth, where)
         miss = _squared_length(back + there)

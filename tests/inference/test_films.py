@@ -71,6 +71,13 @@ def test_the_luma_stays_to_the_last_level_in_every_layout(color, tmp_path, layou
     assert all(np.abs(c.astype(int) - middle).max() > middle / 64 for c in films.chromas(done))
 
 
+@pytest.mark.parametrize("size", [(2, 2), (300, 16), (5, 90)])
+def test_strips_and_tiny_films(color, tmp_path, size):
+    frames = [np.full(size[::-1], 100 + t, np.uint8) for t in range(3)]
+    film = films.write_film(tmp_path / "film.mkv", frames, layout="yuv444p")
+    assert all(map(np.array_equal, frames, films.lumas(color(film))))
+
+
 def test_full_range_is_kept_and_told(color, tmp_path):
     frames = films.drawn_frames(2)
     film = films.write_film(tmp_path / "film.mkv", frames, tags={"color_range": 2})

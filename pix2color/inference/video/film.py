@@ -114,8 +114,11 @@ class Film:
             ImageError: the film is damaged, or ends before its time, unless what is truncated is
                 allowed (see ``imaging.io.reading_limits``).
         """
-        last = None
+        last, shape = None, None
         for frame in self._decoded(after):
+            if shape not in (None, (frame.width, frame.height)):
+                raise ImageError(f"{self.path}: its frames change their size; cut it there first")
+            shape = frame.width, frame.height
             pts = frame.pts
             if pts is None or (last is not None and pts <= last):
                 pts = 0 if last is None else last + max(1, frame.duration or self._frame_time())

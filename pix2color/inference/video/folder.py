@@ -6,7 +6,7 @@ import contextlib
 
 import av
 
-from pix2color.errors import ImageError, Pix2colorError
+from pix2color.errors import ImageError
 from pix2color.inference.adjust import with_statistics
 from pix2color.inference.colorizer import Colorizer
 from pix2color.inference.folder_plan import JobOptions, PlannedPhoto
@@ -35,7 +35,7 @@ def color_film(
         notes = colorize_video(
             film.input, target, colorizer, options, job.film, hints=job.film_hints
         )
-    except (Pix2colorError, OSError) as error:
+    except Exception as error:  # whatever is wrong with one film, the others go on
         return as_result(film.input, error)
     return PhotoResult(film.input, target, COLORED, notes=notes)
 

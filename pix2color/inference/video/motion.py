@@ -9,6 +9,7 @@ import numpy as np
 
 _TOLERANCE = 0.5  # squared pixels by which there and back may miss its start …
 _TOLERANCE_SHARE = 0.01  # … and a share of the squared motion
+_LEAST_SIDE = 64  # OpenCV's search refuses smaller pictures, or ends the process
 _SIGMA_SHARE = 0.16  # of the contrast, by which a thing's brightness may change …
 _LEAST_SIGMA = 2.0  # … and gray levels
 
@@ -60,8 +61,8 @@ class MotionEstimator:
             first, second: gray, uint8 (H, W), of one shape.
             shape: (h, w) of the result.
         """
-        forward = self._search.calc(first, second, None)
-        backward = self._search.calc(second, first, None)
+        forward = flow(self._search, first, second)
+        backward = flow(self._search, second, first)
         places = _places(first.shape)
         there, back = places + forward, places + backward
         arrived = _certainty(back - places, warp(forward, back), second, warp(first, back))
@@ -74,6 +75,17 @@ class MotionEstimator:
             _reduced(arrived, shape),
             _reduced(leaving, shape),
         )
+
+
+def flow(search: cv2.DISOpticalFlow, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return the motion, float32 (H, W, 2), from a gray picture, uint8 (H, W), to another."""
+    height, width = first.shape
+    missing = (0, max(0, _LEAST_SIDE - height), 0, max(0, _LEAST_SIDE - width))
+    if any(missing):
+        first, second = (
+            cv2.copyMakeBorder(gray, *missing, cv2.BORDER_REPLICATE) for gray in (first, second)
+        )
+    return search.calc(first, second, None)[:height, :width]
 
 
 def warp(picture: np.ndarray, where: np.ndarray, how: int = cv2.INTER_LINEAR) -> np.ndarray:
