@@ -14,8 +14,11 @@ from pix2color.color.lab import rgb_to_gray
 from pix2color.color.recompose import ycbcr_to_rgb
 from pix2color.errors import ImageError
 from pix2color.imaging import srgb
+from pix2color.imaging.damage import is_tolerated, leniently, strictly
 from pix2color.imaging.io import open_picture, read_file
+from pix2color.imaging.levels import RANGE
 from pix2color.imaging.metadata import Metadata
+from pix2color.imaging.pages import page_note
 
 # What is left of Cb and Cr in a thumbnail once a curve over Y' (the toning) and a slope over the
 # place (a stain, uneven fading) are taken out. Of colour photos, 1 % look toned by this rule; of
@@ -93,7 +96,10 @@ def _picture_of(array: np.ndarray) -> Image.Image:
             f"a photo must be uint8 or floating point with a shape of {_SHAPES}, or uint16 with "
             f"one of (H, W). Got {array.dtype} {array.shape}"
         )
-    return Image.fromarray(array)
+    picture = Image.fromarray(array)
+    if array.dtype == np.uint16:
+        picture.info[RANGE] = (0, 65535)
+    return picture
 
 
 def read_gray_photo(path: Path, data: bytes | None = None) -> GrayPhoto:
@@ -108,27 +114,43 @@ def read_gray_photo(path: Path, data: bytes | None = None) -> GrayPhoto:
     """
     if data is None:
         data = read_file(path)
+    try:
+        with strictly():
+            return _read(path, data)
+    except ImageError:
+        if not is_tolerated():
+            raise
+    with leniently():
+        photo = _read(path, data)
+    photo.notes.append("damaged, or ends too early: taken as far as it can be decoded")
+    return photo
+
+
+def _read(path: Path, data: bytes) -> GrayPhoto:
     with open_picture(path, data) as file:
         if file.info.get("progressive") and data.count(_START_OF_SCAN) > _MOST_SCANS:
             raise ImageError(f"{path}: has more scans than any photo, which would take for ever")
-        notes, metadata = _pages(file), Metadata.from_picture(file)
         if file.format in ("JPEG", "MPO") and not file.info.get("icc_profile"):
             photo = _from_jpeg(file, data)
         else:
             photo = gray_photo(file)
-    photo.metadata, photo.notes = metadata, notes
+        # Once it is decoded, or what is wrong with the pixels is taken for wrong metadata.
+        photo.metadata = Metadata.from_picture(file)
+        photo.notes = [note for note in (page_note(file, data), *photo.notes) if note]
     return photo
 
 
 def gray_photo(picture: Image.Image) -> GrayPhoto:
     """Return a picture of any mode, opened or made by Pillow, as a gray photo."""
     deep = srgb.deep_gray(picture) if srgb.is_deep(picture) else None
+    notes = [srgb.reading_note(picture)]
     picture = srgb.standard(picture)
     alpha = np.asarray(picture.getchannel("A")) if picture.mode.endswith("A") else None
     if picture.mode[0] == "L":
-        return GrayPhoto(np.asarray(picture.getchannel("L")), alpha, deep=deep)
+        return GrayPhoto(np.asarray(picture.getchannel("L")), alpha, deep=deep, notes=notes)
     rgb = picture.convert("RGB")
-    return GrayPhoto(rgb_to_gray(np.asarray(rgb)), alpha, _has_color(rgb.convert("YCbCr")))
+    colored = _has_color(rgb.convert("YCbCr"))
+    return GrayPhoto(rgb_to_gray(np.asarray(rgb)), alpha, colored, notes=notes)
 
 
 def _from_jpeg(file: Image.Image, data: bytes) -> GrayPhoto:
@@ -173,12 +195,3 @@ def _has_color(picture: Image.Image) -> bool:
     chroma = thumbnail[..., 1:].reshape(-1, 2)
     left = chroma - explained @ np.linalg.lstsq(explained, chroma, rcond=None)[0]
     return bool((np.hypot(*left.T) > _DISTINCT).mean() >= _MAX_DISTINCT)
-
-
-def _pages(file: Image.Image) -> list[str]:
-    try:
-        count = getattr(file, "n_frames", 1)
-    except Exception:  # a later page is damaged: the first may still be sound
-        return []
-    kind = "page" if file.format == "TIFF" else "frame"
-    return [f"first of {count} {kind}s"] if count > 1 and file.format != "MPO" else []

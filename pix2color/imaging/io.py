@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import functools
 import io
 import os
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image, ImageFile, features
+from PIL import Image, features
 
 from pix2color.errors import DataError, ImageError, MissingPathError, Pix2colorError
 from pix2color.files import write_bytes
-from pix2color.imaging.formats import READ_ONLY_SUFFIXES, open_with_extra
+from pix2color.imaging.damage import tolerating_damage
+from pix2color.imaging.formats import READ_ONLY_SUFFIXES
 from pix2color.imaging.jpeg import encode_jpeg
 from pix2color.imaging.metadata import Metadata
+from pix2color.imaging.opening import open_any, readable, reason
 from pix2color.imaging.srgb import standard, without_alpha
-from pix2color.imaging.tiff_tags import STARTS, check_tags
 
 if TYPE_CHECKING:
     from pix2color.color.recompose import Planes
@@ -100,19 +99,6 @@ def read_file(path: Path) -> bytes:
         raise ImageError(f"{path}: cannot be read ({error.strerror})") from error
 
 
-@functools.cache
-def _readable() -> tuple[str, ...]:
-    """Return the formats that are opened, once Pillow has loaded them.
-
-    It knows more, hands some, such as EPS, to programs of the system, and takes a tenth of a second
-    to load all.
-    """
-    for plugin in ("Jpeg", "Mpo", "Png", "Tiff", "WebP", "Bmp", "Gif", "Avif"):
-        import_module(f"PIL.{plugin}ImagePlugin")
-    known = ("JPEG", "MPO", "PNG", "TIFF", "WEBP", "BMP", "GIF", "AVIF")
-    return tuple(name for name in known if name in Image.OPEN)
-
-
 @contextmanager
 def open_picture(path: Path, data: bytes | None = None) -> Iterator[Image.Image]:
     """Open a photo's file without decoding it yet: the one way in for every reader.
@@ -126,16 +112,7 @@ def open_picture(path: Path, data: bytes | None = None) -> Iterator[Image.Image]
         MissingExtraError: it takes an extra to read such a file.
     """
     try:
-        with path.open("rb") if data is None else io.BytesIO(data) as start:
-            check_tags(start)
-            start.seek(0)
-            if data is None and start.read(4) in STARTS:
-                # Pillow maps such files into memory, and those that are to be turned wrongly.
-                data = path.read_bytes()
-        source = path if data is None else io.BytesIO(data)
-        file = open_with_extra(path, source) or Image.open(source, formats=_readable())
-        with file:
-            _drop_false_exif(file)
+        with open_any(path, data) as file:
             yield file
     except Pix2colorError:
         raise
@@ -145,19 +122,7 @@ def open_picture(path: Path, data: bytes | None = None) -> Iterator[Image.Image]
             "if it is to be trusted, raise --max-pixels"
         ) from error
     except Exception as error:  # on damaged files Pillow raises whatever comes up
-        reason = _reason(error)
-        if any(word in reason.lower() for word in ("truncated", "broken data stream")):
-            reason += "; --allow-truncated takes what is there"
-        raise ImageError(f"{path}: cannot be read as a picture ({reason})") from error
-
-
-def _drop_false_exif(file: Image.Image) -> None:
-    exif = file.info.get("exif")
-    try:
-        if exif:
-            check_tags(io.BytesIO(exif.removeprefix(b"Exif\0\0")))
-    except Exception:  # damaged metadata is no reason to lose the photo
-        file.info["exif"] = b""
+        raise ImageError(f"{path}: cannot be read as a picture ({reason(error)})") from error
 
 
 @contextmanager
@@ -176,15 +141,14 @@ def reading_limits(*, max_pixels: int, allow_truncated: bool) -> Iterator[None]:
         max_pixels: larger pictures are refused: a small file can unpack to fill the memory.
         allow_truncated: files that end too early are decoded as far as they go.
     """
-    before = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES
+    before = Image.MAX_IMAGE_PIXELS
     # Pillow refuses what is twice its figure, and only warns of the rest.
     Image.MAX_IMAGE_PIXELS = max(1, max_pixels // 2)
-    ImageFile.LOAD_TRUNCATED_IMAGES = allow_truncated
     try:
-        with without_warnings():
+        with without_warnings(), tolerating_damage(allow_truncated):
             yield
     finally:
-        Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = before
+        Image.MAX_IMAGE_PIXELS = before
 
 
 def write_picture(path: Path, picture: Image.Image, *, quality: int = 95) -> None:
@@ -197,7 +161,7 @@ def write_picture(path: Path, picture: Image.Image, *, quality: int = 95) -> Non
     try:
         data = encode_picture(picture, file_format(path), quality, {"subsampling": 0})
     except (OSError, ValueError) as error:
-        raise ImageError(f"{path}: cannot be written ({_reason(error)})") from error
+        raise ImageError(f"{path}: cannot be written ({reason(error)})") from error
     write_bytes(path, data)
 
 
@@ -219,7 +183,7 @@ def file_format(path: Path) -> str:
     Raises:
         ImageError: there is none that can be written.
     """
-    _readable()
+    readable()
     found = Image.EXTENSION.get(path.suffix.lower())
     if found is None or found not in Image.SAVE:
         raise ImageError(f"{path}: no format is known for this ending; use .jpg or .png")
@@ -261,18 +225,6 @@ def picture_grid(columns: Iterable[Iterable[np.ndarray]], *, gap: int = 4) -> np
         for row in columns
     ]
     return np.concatenate(framed, axis=1)[:, :-gap, :-gap]
-
-
-def _said_in_bytes(error: BaseException) -> bool:
-    return bool(error.args) and isinstance(error.args[0], bytes)
-
-
-def _reason(error: BaseException) -> str:
-    said = error.args[0].decode(errors="replace") if _said_in_bytes(error) else str(error)
-    text = said.splitlines()[0] if said else type(error).__name__
-    if isinstance(error, Image.UnidentifiedImageError):
-        return "empty, or of no format that is read here"
-    return getattr(error, "strerror", None) or text
 
 
 def encode_planes(
