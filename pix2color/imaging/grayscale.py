@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-import simplejpeg
 from PIL import Image
 
 from pix2color.color.lab import rgb_to_gray
-from pix2color.color.recompose import ycbcr_to_rgb
 from pix2color.errors import ImageError
 from pix2color.imaging import srgb
 from pix2color.imaging.damage import is_tolerated, leniently, strictly
 from pix2color.imaging.io import open_picture, read_file
+from pix2color.imaging.jpeg import check_jpeg, decode_jpeg
 from pix2color.imaging.levels import RANGE
 from pix2color.imaging.metadata import Metadata
 from pix2color.imaging.pages import page_note
@@ -130,14 +130,22 @@ def _read(path: Path, data: bytes) -> GrayPhoto:
     with open_picture(path, data) as file:
         if file.info.get("progressive") and data.count(_START_OF_SCAN) > _MOST_SCANS:
             raise ImageError(f"{path}: has more scans than any photo, which would take for ever")
-        if file.format in ("JPEG", "MPO") and not file.info.get("icc_profile"):
-            photo = _from_jpeg(file, data)
-        else:
-            photo = gray_photo(file)
+        photo = _decoded(file, data)
         # Once it is decoded, or what is wrong with the pixels is taken for wrong metadata.
         photo.metadata = Metadata.from_picture(file)
         photo.notes = [note for note in (page_note(file, data), *photo.notes) if note]
     return photo
+
+
+def _decoded(file: Image.Image, data: bytes) -> GrayPhoto:
+    plain = file.format in ("JPEG", "MPO") and file.mode in ("L", "RGB")
+    if plain and not file.info.get("icc_profile") and not _stores_rgb(file):
+        try:
+            return _from_jpeg(file, data)
+        except ValueError:  # of a rare kind, or damaged, which is tolerated
+            return gray_photo(Image.open(io.BytesIO(data), formats=("JPEG",)))
+    check_jpeg(file, data)
+    return gray_photo(file)
 
 
 def gray_photo(picture: Image.Image) -> GrayPhoto:
@@ -156,22 +164,15 @@ def gray_photo(picture: Image.Image) -> GrayPhoto:
 def _from_jpeg(file: Image.Image, data: bytes) -> GrayPhoto:
     """Read a JPEG without a colour profile by its Y' plane, wherever that is all it needs."""
     turn = srgb.orientation(file)
-    if file.mode == "L":
-        try:
-            gray = simplejpeg.decode_jpeg(data, "GRAY")[..., 0]  # spares Pillow's copies
-        except ValueError:  # damaged, perhaps only a little: Pillow decides
-            return gray_photo(file)
-        return GrayPhoto(srgb.turned(gray, turn))
-    if file.mode != "RGB" or _stores_rgb(file):
-        return gray_photo(file)
+    chroma = None
+    if file.mode == "RGB":
+        file.draft("YCbCr", (file.width // 8, file.height // 8))  # as it is stored, but smaller
+        chroma = np.array([plane.getextrema() for plane in file.split()[1:]])
     # Most gray JPEG files have three channels: then the first one is all that is needed.
-    file.draft("YCbCr", None)  # as it is stored
-    y, cb, cr = file.split()
-    levels = np.array([cb.getextrema(), cr.getextrema()])
-    if (abs(levels - 128) <= _NEUTRAL).all():
-        return GrayPhoto(srgb.turned(np.asarray(y), turn))
-    rgb = np.asarray(ycbcr_to_rgb(y, cb, cr))
-    return GrayPhoto(srgb.turned(rgb_to_gray(rgb), turn), None, _has_color(file))
+    if chroma is None or (abs(chroma - 128) <= _NEUTRAL).all():
+        return GrayPhoto(srgb.turned(decode_jpeg(data, "GRAY")[..., 0], turn))
+    gray = rgb_to_gray(decode_jpeg(data, "RGB"))
+    return GrayPhoto(srgb.turned(gray, turn), None, _has_color(file))
 
 
 def _stores_rgb(file: Image.Image) -> bool:

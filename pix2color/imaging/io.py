@@ -17,7 +17,7 @@ from pix2color.errors import DataError, ImageError, MissingPathError, Pix2colorE
 from pix2color.files import write_bytes
 from pix2color.imaging.damage import tolerating_damage
 from pix2color.imaging.formats import READ_ONLY_SUFFIXES
-from pix2color.imaging.jpeg import encode_jpeg
+from pix2color.imaging.jpeg import check_jpeg, encode_jpeg
 from pix2color.imaging.metadata import Metadata
 from pix2color.imaging.opening import open_any, readable, reason
 from pix2color.imaging.srgb import standard, without_alpha
@@ -75,7 +75,9 @@ def read_rgb(path: Path, *, min_side: int | None = None) -> Image.Image:
     Raises:
         ImageError: the file is no picture, damaged, or too large to be one.
     """
-    with without_warnings(), open_picture(path) as file:
+    data = read_file(path)
+    with without_warnings(), open_picture(path, data) as file:
+        check_jpeg(file, data)
         if min_side is not None:
             shrink = min(1.0, min_side / min(file.size))
             file.draft("RGB", (round(file.width * shrink), round(file.height * shrink)))

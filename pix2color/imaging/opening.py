@@ -7,8 +7,9 @@ import io
 from importlib import import_module
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageFile
 
+from pix2color.imaging.checksums import PNG_START, check_png
 from pix2color.imaging.formats import open_with_extra
 from pix2color.imaging.tiff import open_tiff
 from pix2color.imaging.tiff_tags import STARTS, check_tags
@@ -56,7 +57,10 @@ def open_any(path: Path, data: bytes | None) -> Image.Image:
     with path.open("rb") if data is None else io.BytesIO(data) as start:
         check_tags(start)
         start.seek(0)
-        is_tiff = start.read(4) in STARTS
+        first = start.read(8)
+        if first == PNG_START and not ImageFile.LOAD_TRUNCATED_IMAGES:
+            check_png(start)
+    is_tiff = first[:4] in STARTS
     if data is None and is_tiff:
         # Pillow maps such files into memory, and those that are to be turned wrongly.
         data = path.read_bytes()

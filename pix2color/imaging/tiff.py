@@ -15,6 +15,7 @@ from PIL import Image, ImageFile
 
 from pix2color.errors import ImageError
 from pix2color.extras import require
+from pix2color.imaging.checksums import check_deflated
 from pix2color.imaging.levels import NOTE, RANGE, value_range
 from pix2color.imaging.tiff_tags import Directory, main_directory
 
@@ -57,6 +58,8 @@ def open_tiff(path: Path, data: bytes) -> Image.Image:
     picture = Image.open(io.BytesIO(data), formats=("TIFF",))
     if page.page:
         picture.seek(page.page)
+    if not ImageFile.LOAD_TRUNCATED_IMAGES:
+        check_deflated(data, picture)
     picture.info[RANGE] = _stated_range(page)
     return picture
 
