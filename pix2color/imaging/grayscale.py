@@ -26,8 +26,6 @@ from pix2color.imaging.pages import page_note
 _THUMBNAIL = 32
 _DISTINCT = 6.0
 _MAX_DISTINCT = 0.02
-_START_OF_SCAN = b"\xff\xda"
-_MOST_SCANS = 100  # of a progressive JPEG; each is as long to decode as the picture is large
 _NEUTRAL = 3  # levels of Cb and Cr that JPEG leaves in a gray picture
 
 Source = Path | str | bytes | bytearray | memoryview | BinaryIO | Image.Image | np.ndarray
@@ -128,8 +126,6 @@ def read_gray_photo(path: Path, data: bytes | None = None) -> GrayPhoto:
 
 def _read(path: Path, data: bytes) -> GrayPhoto:
     with open_picture(path, data) as file:
-        if file.info.get("progressive") and data.count(_START_OF_SCAN) > _MOST_SCANS:
-            raise ImageError(f"{path}: has more scans than any photo, which would take for ever")
         photo = _decoded(file, data)
         # Once it is decoded, or what is wrong with the pixels is taken for wrong metadata.
         photo.metadata = Metadata.from_picture(file)

@@ -16,7 +16,7 @@ from PIL import Image, features
 from pix2color.errors import DataError, ImageError, MissingPathError, Pix2colorError
 from pix2color.files import write_bytes
 from pix2color.imaging.damage import tolerating_damage
-from pix2color.imaging.formats import READ_ONLY_SUFFIXES
+from pix2color.imaging.formats import LOSSLESS_SUFFIXES, READ_ONLY_SUFFIXES
 from pix2color.imaging.jpeg import check_jpeg, encode_jpeg
 from pix2color.imaging.metadata import Metadata
 from pix2color.imaging.opening import open_any, readable, reason
@@ -30,6 +30,9 @@ PHOTO_SUFFIXES = frozenset(
     | ({".avif"} if features.check("avif") else set())
     | READ_ONLY_SUFFIXES
 )
+
+
+_WRITTEN = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "AVIF")
 
 
 def find_photos(folder: Path) -> list[Path]:
@@ -170,13 +173,13 @@ def write_picture(path: Path, picture: Image.Image, *, quality: int = 95) -> Non
 def output_path(path: Path) -> Path:
     """Return a photo's path with the ending of its colour version.
 
-    GIF has too few colours for a photo; its colour version becomes a PNG. HEIF and raw files are
-    only read; those of them become JPEGs.
+    What is only read becomes a PNG if it is of a kind without loss, else a JPEG. GIF has too few
+    colours for a photo; its colour version becomes a PNG.
     """
     suffix = path.suffix.lower()
-    if suffix in READ_ONLY_SUFFIXES:
-        return path.with_suffix(".jpg")
-    return path.with_suffix(".png") if suffix == ".gif" else path
+    if suffix == ".gif" or suffix in LOSSLESS_SUFFIXES:
+        return path.with_suffix(".png")
+    return path.with_suffix(".jpg") if suffix in READ_ONLY_SUFFIXES else path
 
 
 def file_format(path: Path) -> str:
@@ -187,7 +190,7 @@ def file_format(path: Path) -> str:
     """
     readable()
     found = Image.EXTENSION.get(path.suffix.lower())
-    if found is None or found not in Image.SAVE:
+    if found not in _WRITTEN or found not in Image.SAVE:
         raise ImageError(f"{path}: no format is known for this ending; use .jpg or .png")
     return found
 

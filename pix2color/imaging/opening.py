@@ -11,6 +11,9 @@ from PIL import Image, ImageFile
 
 from pix2color.imaging.checksums import PNG_START, check_png
 from pix2color.imaging.formats import open_with_extra
+from pix2color.imaging.jpeg2000 import add_info
+from pix2color.imaging.levels import RANGE
+from pix2color.imaging.psd import PSD_START, open_psd
 from pix2color.imaging.tiff import open_tiff
 from pix2color.imaging.tiff_tags import STARTS, check_tags
 
@@ -27,6 +30,9 @@ _PLUGINS = {
     "Ppm": "PPM",
     "Psd": "PSD",
 }
+_IN_16_BITS = ("JPEG2000", "PPM")  # which have been stretched to it, if they are deep
+_START_OF_SCAN = b"\xff\xda"
+_MOST_SCANS = 100  # of a progressive JPEG; each is as long to decode as the picture is large
 _OF_DAMAGE = ("truncated", "broken", "decod", "unrecognized data", "bad image data")
 
 
@@ -57,18 +63,26 @@ def open_any(path: Path, data: bytes | None) -> Image.Image:
     with path.open("rb") if data is None else io.BytesIO(data) as start:
         check_tags(start)
         start.seek(0)
-        first = start.read(8)
+        first = start.read(len(PNG_START))
         if first == PNG_START and not ImageFile.LOAD_TRUNCATED_IMAGES:
             check_png(start)
-    is_tiff = first[:4] in STARTS
-    if data is None and is_tiff:
-        # Pillow maps such files into memory, and those that are to be turned wrongly.
+    formats, is_tiff = readable(), first[:4] in STARTS
+    if data is None and (is_tiff or first.startswith(PSD_START)):
+        # Pillow maps such TIFF files into memory, and those that are to be turned wrongly.
         data = path.read_bytes()
     source = path if data is None else io.BytesIO(data)
     file = open_with_extra(path, source)
-    if file is None and is_tiff and data is not None:
+    if file is None and data is not None and is_tiff:
         file = open_tiff(path, data)
-    file = file or Image.open(source, formats=readable())
+    elif file is None and data is not None and first.startswith(PSD_START):
+        file = open_psd(path, data)
+    file = file or Image.open(source, formats=formats)
+    if file.format in _IN_16_BITS and file.mode != "F":
+        file.info[RANGE] = (0, 65535)
+    if file.format == "JPEG2000" and data is not None:
+        add_info(file, data)
+    if file.info.get("progressive") and data and data.count(_START_OF_SCAN) > _MOST_SCANS:
+        raise ValueError("has more scans than any photo, which would take for ever")
     _drop_false_exif(file)
     return file
 

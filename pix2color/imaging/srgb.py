@@ -31,10 +31,10 @@ def standard(image: Image.Image) -> Image.Image:
     turn = orientation(image)
     profile, gamma, deep = image.info.get("icc_profile"), _gamma(image), is_deep(image)
     if deep:
-        shares, alpha = _shares(image)
+        shares, opaque = _shares(image)
         image = Image.fromarray(np.rint(shares * 255).astype(np.uint8))
-        if alpha is not None:
-            image.putalpha(Image.fromarray(alpha))
+        if opaque is not None:
+            image.putalpha(Image.fromarray(opaque))
     elif image.mode == "LAB":
         image = _converted(image, ImageCms.createProfile("LAB"))
     elif image.mode == "P" or image.mode == "PA":
@@ -47,6 +47,9 @@ def standard(image: Image.Image) -> Image.Image:
         alpha = "A" if image.has_transparency_data else ""
         image = image.convert(("L" if gray else "RGB") + alpha)
     elif image.mode in ("L", "RGB") and image.has_transparency_data:  # one colour that is clear
+        clear = image.info["transparency"]
+        if isinstance(clear, tuple) and max(clear) > 255:  # of a picture that had 16 bits
+            image.info["transparency"] = tuple(value >> 8 for value in clear)
         image = image.convert(image.mode + "A")
     if profile:
         image = _from_profile(image, profile)

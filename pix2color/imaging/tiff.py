@@ -129,7 +129,7 @@ def _made(path: Path, data: bytes, page: Directory) -> Image.Image:
     pictures = [Image.fromarray(plane) for plane in planes]
     mode = mode or {1: None, 2: "LA", 3: "RGB", 4: "RGBA"}[len(pictures)]
     picture = Image.merge(mode, pictures) if mode else pictures[0]
-    picture.info |= _info(data, page)
+    picture.info.update(_info(data, page))
     if top > 255:
         picture.info[RANGE] = (0, top)
     if reach.note:
