@@ -15,6 +15,7 @@ from PIL import Image, ImageFile
 
 from pix2color.errors import ImageError
 from pix2color.extras import require
+from pix2color.imaging.captions import CAPTIONS
 from pix2color.imaging.checksums import check_deflated
 from pix2color.imaging.levels import NOTE, RANGE, value_range
 from pix2color.imaging.tiff_tags import Directory, main_directory
@@ -54,7 +55,14 @@ def open_tiff(path: Path, data: bytes) -> Image.Image:
     """
     page, _ = main_directory(io.BytesIO(data))
     if page.page is None or not _is_trusted(page):
-        return _made(path, data, page)
+        picture = _made(path, data, page)
+    else:
+        picture = _opened(data, page)
+    picture.info[CAPTIONS] = page.captions
+    return picture
+
+
+def _opened(data: bytes, page: Directory) -> Image.Image:
     picture = Image.open(io.BytesIO(data), formats=("TIFF",))
     if page.page:
         picture.seek(page.page)

@@ -22,6 +22,7 @@ _NUMBERS |= {17: "q", 18: "Q"}
 _TILE_WIDTH, _TILE_LENGTH, _SUBFILE, _OLD_SUBFILE, _SUB_DIRECTORIES = 322, 323, 254, 255, 330
 _REDUCED, _MASK = 1, 4
 _OLD_REDUCED = 2
+_CAPTIONS = (34377, 33723)
 _MOST_TAGS = 4096
 _MOST_VALUES = 16  # that are looked at; longer ones are lists of places in the file
 
@@ -35,12 +36,14 @@ class Directory:
         page: its number in the chain of pages, or None: it belongs to one of them.
         order: ``<`` or ``>``, the order of bytes.
         numbers: values of the tags that hold numbers, and not many.
+        captions: bytes of the tags with Photoshop's image resources and with IPTC, if there.
     """
 
     offset: int
     page: int | None
     order: str
     numbers: dict[int, tuple[float, ...]]
+    captions: tuple[bytes, ...] = ()
 
     @property
     def is_reduced(self) -> bool:
@@ -138,15 +141,18 @@ class _Reader:
         data = self.file.read(count * size)
         following = self._integer(self.file.tell(), self.at)
         numbers: dict[int, tuple[float, ...]] = {}
+        captions = []
         whole = data[: len(data) // size * size]
         for tag, kind, values, inline in struct.iter_unpack(entry, whole):
             needed = _SIZES.get(kind, 1) * values
             promised += needed if needed > len(inline) else 0
-            if kind in _NUMBERS and 0 < values <= _MOST_VALUES:
+            if tag in _CAPTIONS:
+                captions.append(self._bytes(needed, inline))
+            elif kind in _NUMBERS and 0 < values <= _MOST_VALUES:
                 numbers[tag] = self._values(kind, values, inline)
         if promised > self.length:
             raise ValueError("its tags are longer than the file")
-        directory = Directory(offset, page, self.order, numbers)
+        directory = Directory(offset, page, self.order, numbers, tuple(captions))
         most = Image.MAX_IMAGE_PIXELS
         if most and directory.number(_TILE_WIDTH, 1) * directory.number(_TILE_LENGTH, 1) > 2 * most:
             raise Image.DecompressionBombError
@@ -159,7 +165,11 @@ class _Reader:
     def _values(self, kind: int, count: int, inline: bytes) -> tuple[float, ...]:
         form = f"{self.order}{count}{_NUMBERS[kind]}"
         size = struct.calcsize(form)
-        if size > len(inline):
-            self.file.seek(int.from_bytes(inline, "little" if self.order == "<" else "big"))
-            inline = self.file.read(size)
-        return struct.unpack_from(form, inline) if len(inline) >= size else ()
+        data = self._bytes(size, inline)
+        return struct.unpack_from(form, data) if len(data) >= size else ()
+
+    def _bytes(self, size: int, inline: bytes) -> bytes:
+        if size <= len(inline):
+            return inline[:size]
+        self.file.seek(int.from_bytes(inline, "little" if self.order == "<" else "big"))
+        return self.file.read(min(size, self.length))

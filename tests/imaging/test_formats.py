@@ -256,7 +256,7 @@ def test_a_jpeg_of_endless_scans_is_refused(tmp_path):
     content = saved(CAMERA, "JPEG", progressive=True)
     last = content[content.rindex(b"\xff\xda") : -2]
     path = tmp_path / "scans.jpg"
-    path.write_bytes(content[:-2] + last * 10_000 + content[-2:])
+    path.write_bytes(content[:-2] + last * 500 + content[-2:])
     for read in (read_gray_photo, read_rgb):
         with pytest.raises(ImageError, match="scans"):
             read(path)
