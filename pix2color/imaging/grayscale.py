@@ -13,6 +13,12 @@ from PIL import Image
 from pix2color.color.lab import rgb_to_gray
 from pix2color.errors import ImageError
 from pix2color.imaging import srgb
+from pix2color.imaging.color_measure import (
+    DOUBTFUL,
+    LEAST_COLOR,
+    LOOKED_AT,
+    color_measure,
+)
 from pix2color.imaging.damage import is_tolerated, leniently, strictly
 from pix2color.imaging.io import open_picture, read_file
 from pix2color.imaging.jpeg import check_jpeg, decode_jpeg
@@ -20,12 +26,6 @@ from pix2color.imaging.levels import RANGE
 from pix2color.imaging.metadata import Metadata
 from pix2color.imaging.pages import page_note
 
-# What is left of Cb and Cr in a thumbnail once a curve over Y' (the toning) and a slope over the
-# place (a stain, uneven fading) are taken out. Of colour photos, 1 % look toned by this rule; of
-# photos toned and stained by program, 0.8 % look coloured (benchmarks/processing.py).
-_THUMBNAIL = 32
-_DISTINCT = 6.0
-_MAX_DISTINCT = 0.02
 _NEUTRAL = 3  # levels of Cb and Cr that JPEG leaves in a gray picture
 
 Source = Path | str | bytes | bytearray | memoryview | BinaryIO | Image.Image | np.ndarray
@@ -41,17 +41,27 @@ class GrayPhoto:
         gray: uint8 (H, W), upright; sRGB gray of the photo's own luminance.
         deep: the same in 16 bits, uint16 (H, W), if the photo has more than 8.
         alpha: uint8 (H, W), or None.
-        has_color: it is no black-and-white photo, toned or not.
+        color: how much colour it has that no toning explains; see ``color_measure``.
         metadata: to be carried over.
         notes: what a person should know about the reading.
     """
 
     gray: np.ndarray
     alpha: np.ndarray | None = None
-    has_color: bool = False
+    color: float = 0.0
     metadata: Metadata = field(default_factory=Metadata)
     notes: list[str] = field(default_factory=list)
     deep: np.ndarray | None = None
+
+    @property
+    def has_color(self) -> bool:
+        """Whether it is no black-and-white photo, toned or not."""
+        return self.color >= LEAST_COLOR
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether that may be wrong."""
+        return DOUBTFUL[0] <= self.color <= DOUBTFUL[1]
 
 
 def as_gray_photo(source: Source) -> GrayPhoto:
@@ -129,8 +139,15 @@ def _read(path: Path, data: bytes) -> GrayPhoto:
         photo = _decoded(file, data)
         # Once it is decoded, or what is wrong with the pixels is taken for wrong metadata.
         photo.metadata = Metadata.from_picture(file)
-        photo.notes = [note for note in (page_note(file, data), *photo.notes) if note]
+        notes = (page_note(file, data), *photo.notes, _doubt(photo))
+        photo.notes = [note for note in notes if note]
     return photo
+
+
+def _doubt(photo: GrayPhoto) -> str:
+    if photo.has_color or not photo.is_doubtful:
+        return ""
+    return f"perhaps in colour: {photo.color:.2f}, where {LEAST_COLOR:g} and more counts as colour"
 
 
 def _decoded(file: Image.Image, data: bytes) -> GrayPhoto:
@@ -153,8 +170,9 @@ def gray_photo(picture: Image.Image) -> GrayPhoto:
     if picture.mode[0] == "L":
         return GrayPhoto(np.asarray(picture.getchannel("L")), alpha, deep=deep, notes=notes)
     rgb = picture.convert("RGB")
-    colored = _has_color(rgb.convert("YCbCr"))
-    return GrayPhoto(rgb_to_gray(np.asarray(rgb)), alpha, colored, notes=notes)
+    opaque = picture.getchannel("A") if alpha is not None else None
+    color = color_measure(rgb.convert("YCbCr"), opaque)
+    return GrayPhoto(rgb_to_gray(np.asarray(rgb)), alpha, color, notes=notes)
 
 
 def _from_jpeg(file: Image.Image, data: bytes) -> GrayPhoto:
@@ -162,13 +180,15 @@ def _from_jpeg(file: Image.Image, data: bytes) -> GrayPhoto:
     turn = srgb.orientation(file)
     chroma = None
     if file.mode == "RGB":
-        file.draft("YCbCr", (file.width // 8, file.height // 8))  # as it is stored, but smaller
+        # As it is stored, but smaller.
+        width, height = (max(side // 8, min(side, LOOKED_AT)) for side in file.size)
+        file.draft("YCbCr", (width, height))
         chroma = np.array([plane.getextrema() for plane in file.split()[1:]])
     # Most gray JPEG files have three channels: then the first one is all that is needed.
     if chroma is None or (abs(chroma - 128) <= _NEUTRAL).all():
         return GrayPhoto(srgb.turned(decode_jpeg(data, "GRAY")[..., 0], turn))
     gray = rgb_to_gray(decode_jpeg(data, "RGB"))
-    return GrayPhoto(srgb.turned(gray, turn), None, _has_color(file))
+    return GrayPhoto(srgb.turned(gray, turn), None, color_measure(file))
 
 
 def _stores_rgb(file: Image.Image) -> bool:
@@ -178,17 +198,3 @@ def _stores_rgb(file: Image.Image) -> bool:
     if "adobe" in file.info:
         return file.info.get("adobe_transform") == 0
     return bytes(component[0] for component in getattr(file, "layer", [])) == b"RGB"
-
-
-def _has_color(picture: Image.Image) -> bool:
-    """Return whether a picture (YCbCr) has more colour than toning and stains give a gray one."""
-    size = (min(_THUMBNAIL, picture.width), min(_THUMBNAIL, picture.height))
-    thumbnail = np.asarray(picture.resize(size, Image.Resampling.BOX), dtype=np.float64) - 128
-    down, across = (
-        place.ravel() for place in np.mgrid[-1 : 1 : size[1] * 1j, -1 : 1 : size[0] * 1j]
-    )
-    y = thumbnail[..., 0].ravel() / 128
-    explained = np.stack([np.ones_like(y), y, y**2, y**3, across, down], axis=1)
-    chroma = thumbnail[..., 1:].reshape(-1, 2)
-    left = chroma - explained @ np.linalg.lstsq(explained, chroma, rcond=None)[0]
-    return bool((np.hypot(*left.T) > _DISTINCT).mean() >= _MAX_DISTINCT)

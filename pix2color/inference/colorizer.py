@@ -203,9 +203,9 @@ class Colorizer:
         """
         photo = read_gray_photo(path, data)
         if photo.has_color and not options.force:
-            raise HasColorError(
-                f"{path}: has colour already and was left alone; --force colours it"
-            )
+            perhaps = "perhaps " if photo.is_doubtful else ""
+            reason = f"{path}: {perhaps}has colour already and was left alone; --force colours it"
+            raise HasColorError(reason, photo.color, photo.is_doubtful)
         return self._reduce(photo, options, hints)
 
     def predict(

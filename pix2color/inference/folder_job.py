@@ -184,7 +184,9 @@ class FolderJob:
         if self.job.backup is not None:
             _back_up(self.job.backup / photo.name, photo.original)
         self._write(photo.output, str(photo.name), data, photo)
-        return self._result(photo, COLORED, notes=prepared.photo.notes)
+        read = prepared.photo
+        measured = {"color": round(read.color, 2), "doubtful": read.is_doubtful}
+        return self._result(photo, COLORED, notes=read.notes, **measured)
 
     def _write_beside(self, path: Path, data: bytes, photo: PlannedPhoto) -> None:
         name = str(photo.name.with_name(path.name))
@@ -249,7 +251,8 @@ def _as_result(photo: PlannedPhoto, outcome: PhotoResult | Exception) -> PhotoRe
     if isinstance(outcome, _NotNeededError):
         return outcome.result
     if isinstance(outcome, HasColorError):
-        return PhotoResult(photo.input, None, HAS_COLOR, str(outcome))
+        measured: dict[str, Any] = {"color": round(outcome.color, 2), "doubtful": outcome.doubtful}
+        return PhotoResult(photo.input, None, HAS_COLOR, str(outcome), **measured)
     reason = str(outcome).splitlines()[0] if str(outcome) else type(outcome).__name__
     if isinstance(outcome, StorageError):
         reason += "; make room there, or choose another folder"

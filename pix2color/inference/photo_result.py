@@ -26,6 +26,8 @@ class PhotoResult:
         reason: why it was not coloured.
         notes: what a person should know about the reading.
         original: the photo as it was, if it was replaced.
+        color: how much colour it had, by ``pix2color.imaging.color_measure``, if that was measured.
+        doubtful: it may have been taken wrongly for a photo in colour, or for black-and-white.
     """
 
     input: Path
@@ -34,6 +36,8 @@ class PhotoResult:
     reason: str = ""
     notes: list[str] = field(default_factory=list)
     original: Path | None = None
+    color: float | None = None
+    doubtful: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Return all attributes as values for JSON."""
