@@ -6,16 +6,30 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pix2color.inference.colorizer import Colorizer
-    from pix2color.inference.hints import Hint
+    from pix2color.inference.film_options import FilmOptions
+    from pix2color.inference.hints import FilmHint, Hint
     from pix2color.inference.options import ColorizeOptions
+    from pix2color.inference.video.job import colorize_frames, colorize_video
 
 __version__ = "0.1.0"
-__all__ = ["ColorizeOptions", "Colorizer", "Hint"]
+__all__ = [
+    "ColorizeOptions",
+    "Colorizer",
+    "FilmHint",
+    "FilmOptions",
+    "Hint",
+    "colorize_frames",
+    "colorize_video",
+]
 
 _HOMES = {
     "Colorizer": "inference.colorizer",
     "ColorizeOptions": "inference.options",
+    "FilmHint": "inference.hints",
+    "FilmOptions": "inference.film_options",
     "Hint": "inference.hints",
+    "colorize_frames": "inference.video.job",
+    "colorize_video": "inference.video.job",
 }
 
 

@@ -9,12 +9,16 @@ class carries the exit code of the command line::
     │   └── MissingPathError       2   a path that is not there
     ├── DataError                  1   photos that cannot be trained on or evaluated
     ├── ImageError                 1   one photo that cannot be read or written
-    │   └── HasColorError          1   one that has colour already, and was left alone
+    │   ├── HasColorError          1   one that has colour already, and was left alone
+    │   └── OwnColorsError         1   one that pix2color has coloured, and is no truth to learn
     ├── ModelError                 1   a model file or checkpoint that cannot be used
     ├── TrainingError              1   a run that cannot go on
     ├── StorageError               1   a file that cannot be written, for a full disk perhaps
     └── MissingExtraError          1   an optional package that is not installed
 """
+
+SOME_FAILED = 3
+"""Exit code of a command that is done with all but some files."""
 
 
 class Pix2colorError(Exception):
@@ -57,13 +61,17 @@ class HasColorError(ImageError):
     """The error of a photo that has colour already, and was not to be coloured by force.
 
     Attributes:
-        color: how much, by ``pix2color.imaging.color_measure``.
+        color: how much, by ``pix2color.imaging.color_measure``, if that was measured.
         doubtful: it may be a toned photo after all.
     """
 
-    def __init__(self, message: str, color: float = 0.0, doubtful: bool = False) -> None:
+    def __init__(self, message: str, color: float | None = None, doubtful: bool = False) -> None:
         super().__init__(message)
         self.color, self.doubtful = color, doubtful
+
+
+class OwnColorsError(ImageError):
+    """The error of a photo whose colours were made by pix2color: there is no truth in them."""
 
 
 class ModelError(Pix2colorError):

@@ -24,6 +24,8 @@ _EXTRA_OF = {
     "rawpy": "formats",
     "tifffile": "formats",
     "imagecodecs": "formats",
+    "av": "video",
+    "cv2": "video",
 }
 
 

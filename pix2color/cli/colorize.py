@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from pix2color.cli.options import MODEL, Command, with_options
+from pix2color.cli.options import MODEL, PATH, Command, with_options
 from pix2color.errors import UsageError
+from pix2color.inference.film_options import CODECS, CONTAINERS, MAX_CRF, FilmOptions
 from pix2color.inference.options import (
     DEFAULT_QUALITY,
     DEPTHS,
@@ -29,15 +33,16 @@ if TYPE_CHECKING:
     from pix2color.inference.folder_job import FolderJob
     from pix2color.inference.photo_result import PhotoResult
 
-_EXIT_INTERRUPTED = 130
+_EXIT_INTERRUPTED, _EXIT_TERMINATED = 130, 143
 _SHALLOW = ("jpg", "webp", "avif")
 _GALLERY = "gallery.html"
 
 _OPTIONS = [
     MODEL,
     click.option("--out", type=click.Path(path_type=Path), metavar="DIR",
-                 help="Where the colour pictures go; folders are mirrored below it.  [default: "
-                 f"beside the photos, as NAME{SUFFIX_BESIDE}.jpg]"),
+                 help="Where the colour pictures go; folders are mirrored below it.  Of one film, "
+                 "the film to be, such as colour.mp4.  [default: beside the photos, as "
+                 f"NAME{SUFFIX_BESIDE}.jpg]"),
     click.option("--in-place", is_flag=True, help="Replace the photos themselves; needs --backup."),
     click.option("--backup", type=click.Path(path_type=Path), metavar="DIR",
                  help="With --in-place: where the originals are copied first."),
@@ -60,17 +65,30 @@ _OPTIONS = [
                  help="Take over the mood of a colour photo."),
     click.option("--hint", "hints", multiple=True, metavar="X,Y,COLOR",
                  help="Say what colour a thing is: a place in it, in pixels of the upright photo, "
-                 "and #rrggbb or a name; repeatable. NAME.hints.json beside a photo is read, too."),
+                 "and #rrggbb or a name; repeatable. NAME.hints.json beside a photo is read, too.  "
+                 "In a film, X,Y,COLOR@TIME, and it moves along with the thing until the cut."),
     click.option("--render-size", type=click.IntRange(*RENDER_SIZES), metavar="PIXELS",
                  help="Short side of what the network looks at.  [default: as it was trained]"),
     click.option("--tta", is_flag=True,
                  help="Average over the photo and its mirror image; twice the work."),
+    click.option("--pages", type=click.Choice(["first", "all"]), default="first",
+                 help="Of a file with several pages or frames, colour the first alone, or all of "
+                 "them into one file (TIFF, WebP, GIF, PNG)."),
     click.option("--compare", is_flag=True,
                  help="Also write before | after, as NAME.compare.jpg."),
     click.option("--doubt", is_flag=True,
                  help="Also write NAME.doubt.png: the lighter, the more the model guesses."),
     click.option("--gallery", is_flag=True,
                  help="Also write gallery.html: all photos with before/after sliders."),
+    click.option("--codec", type=click.Choice(list(CODECS)), default=FilmOptions.codec,
+                 help="Films: how they are encoded; ffv1 is lossless, in .mkv and .mp4."),
+    click.option("--crf", type=click.IntRange(0, MAX_CRF), metavar="N",
+                 help="Films: the quality; lower is better and larger.  [default: "
+                 + ", ".join(f"{c.crf} for {n}" for n, c in CODECS.items() if c.crf) + "]"),
+    click.option("--no-temporal", is_flag=True,
+                 help="Films: colour each frame by itself, which flickers."),
+    click.option("--preview", type=click.FloatRange(0, min_open=True), metavar="SECONDS",
+                 help="Films: only the first seconds."),
     click.option("--force", is_flag=True, help="Colour photos that have colour already, too."),
     click.option("--overwrite", is_flag=True,
                  help="Do again what is done, and replace files that this job has not written."),
@@ -96,9 +114,10 @@ _OPTIONS = [
     cls=Command,
     example="""\
 pix2color colorize old-photos/ --out colour/ --gallery
-pix2color grandma.jpg --hint '310,220,#7a2e2e'""",
+pix2color grandma.jpg --hint '310,220,#7a2e2e'
+pix2color colorize film.mp4 --out colour.mp4""",
 )
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH…")
+@click.argument("paths", nargs=-1, required=True, type=PATH, metavar="PATH…")
 @with_options(*_OPTIONS)
 def colorize(
     paths: tuple[Path, ...],
@@ -116,9 +135,14 @@ def colorize(
     hints: tuple[str, ...],
     render_size: int | None,
     tta: bool,
+    pages: str,
     compare: bool,
     doubt: bool,
     gallery: bool,
+    codec: str,
+    crf: int | None,
+    no_temporal: bool,
+    preview: float | None,
     force: bool,
     overwrite: bool,
     strip_metadata: bool,
@@ -130,13 +154,15 @@ def colorize(
     device: str,
     as_json: bool,
 ) -> None:
-    """Colour photos: files, and folders recursively.
+    """Colour photos and films: files, and folders recursively.
 
     A picture keeps its size in pixels, its own luminance and its metadata. What is done is not
     done again; photos that have colour are left alone. A job that was stopped goes on where it
     was. Exit code 3: some failed, 1: all; each is named with its reason. Before a path, the word
     colorize can be left out.
     """
+    film_options = FilmOptions(codec, crf, steady=not no_temporal, preview=preview)
+    film_target, out = _film_target(paths, out)
     _check_outputs(out, backup, in_place, suffix, file_format, gallery)
     folder = backup or out
     _check_folder(folder, backup, paths, gallery)
@@ -147,8 +173,12 @@ def colorize(
         raise UsageError("--watch: follows folders; name one")
     if depth == "16" and (file_format or (None if out or in_place else "jpg")) in _SHALLOW:
         raise UsageError("--depth 16: goes with --format png or tif")
+    if depth == "16" and pages == "all":
+        raise UsageError("--depth 16: goes with one page; leave --pages all out")
     if hints and (len(paths) > 1 or paths[0].is_dir()):
-        raise UsageError("--hint: is about one photo; for several, put NAME.hints.json beside each")
+        raise UsageError(
+            "--hint: is about one photo or film; for several, put NAME.hints.json beside each photo"
+        )
     options = ColorizeOptions(
         saturation=saturation,
         temperature=temperature,
@@ -160,12 +190,14 @@ def colorize(
         keep_metadata=not strip_metadata,
         force=force,
     )
+    from pix2color.imaging.folders import is_film
     from pix2color.imaging.io import reading_limits
     from pix2color.inference.colorizer import Colorizer
     from pix2color.inference.folder_job import FolderJob
     from pix2color.inference.folder_plan import JobOptions
-    from pix2color.inference.hints import Hint
+    from pix2color.inference.hints import FilmHint, Hint
 
+    about_film = bool(hints) and is_film(paths[0])
     ending = f".{file_format.lower()}" if file_format else None
     job_options = JobOptions(
         paths,
@@ -176,8 +208,12 @@ def colorize(
         overwrite,
         compare,
         workers,
-        hints=tuple(map(Hint.parse, hints)),
+        hints=() if about_film else tuple(map(Hint.parse, hints)),
         doubt=doubt,
+        all_pages=pages == "all",
+        film=film_options,
+        film_target=film_target,
+        film_hints=tuple(map(FilmHint.parse, hints)) if about_film else (),
     )
     with reading_limits(max_pixels=max_pixels, allow_truncated=allow_truncated):
         colorizer = Colorizer.load(model, device)
@@ -189,14 +225,16 @@ def colorize(
 def _run(job: FolderJob, *, watch: bool, page: Path | None, as_json: bool) -> None:
     """Do the job, print its results, and exit with its code."""
     from pix2color.inference.photo_result import exit_code
+    from pix2color.inference.watch import watch as follow
 
     results: list[PhotoResult] = []
-    interrupted = False
+    interrupted = 0
     try:
-        for result in job.watch() if watch else job.run():
-            results.append(result)
-    except KeyboardInterrupt:
-        interrupted = True
+        with _terminable():
+            for result in follow(job) if watch else job.run():
+                results.append(result)
+    except KeyboardInterrupt as stop:
+        interrupted = _EXIT_TERMINATED if stop.args else _EXIT_INTERRUPTED
     results.sort(key=lambda result: result.input)
     if as_json:
         click.echo(json.dumps([result.as_dict() for result in results], indent=2))
@@ -209,8 +247,31 @@ def _run(job: FolderJob, *, watch: bool, page: Path | None, as_json: bool) -> No
         click.echo(page, err=as_json)
     if interrupted and not watch:
         click.echo("stopped; the same command goes on from here", err=True)
-        sys.exit(_EXIT_INTERRUPTED)
+        sys.exit(interrupted)
     sys.exit(exit_code(results))
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM, by which systems and schedulers end a job, do what Ctrl-C does."""
+
+    def stop(number: int, _: object) -> None:
+        raise KeyboardInterrupt(number)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _film_target(paths: tuple[Path, ...], out: Path | None) -> tuple[Path | None, Path | None]:
+    """Return the film that ``--out`` names, and the folder, one of which is None."""
+    if out is None or out.suffix.lower() not in CONTAINERS or out.is_dir():
+        return None, out
+    if len(paths) > 1 or paths[0].is_dir():
+        raise UsageError(f"--out {out}: is the name of one film; of several things, name a folder")
+    return out, None
 
 
 def _check_outputs(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
 
 from pix2color.cli.options import PATH, Command
-from pix2color.errors import UsageError
+from pix2color.errors import SOME_FAILED, UsageError
 
 
 @click.command(
@@ -78,7 +79,8 @@ def prepare(
     """Decode and reduce photos once, so that training reads them fast.
 
     Broken, tiny, grey and nearly equal photos are left out; dropped.csv has the reasons. The
-    folder is given to --data and --val like any other. Run it again to add what is new.
+    folder is given to --data and --val like any other. Run it again to add what is new, and take
+    out what has changed or is gone. Exit code 3: a subfolder could not be read.
     """
     from pix2color.data.prepare import Preparation
     from pix2color.data.prepare import prepare as run
@@ -97,5 +99,9 @@ def prepare(
         only=(column, value) if only else None,
         workers=workers,
     )
+    for place, reason in summary.unreadable.items():
+        click.echo(f"failed: {place}: {reason}", err=True)
     click.echo(summary.describe(out), err=True)
     click.echo(out)
+    if summary.unreadable:
+        sys.exit(SOME_FAILED)

@@ -6,6 +6,9 @@ Ctrl-C and 143 by SIGTERM, with all that was done saved.
 
 from __future__ import annotations
 
+import io
+import sys
+
 import click
 
 from pix2color import __version__
@@ -13,6 +16,7 @@ from pix2color.cli.colorize import colorize
 from pix2color.cli.data import prepare
 from pix2color.cli.doctor import doctor, recipes, runs
 from pix2color.cli.evaluate import evaluate, export, info
+from pix2color.cli.evaluate_video import evaluate_video
 from pix2color.cli.experiments import compare, cross_validate, judge, sweep
 from pix2color.cli.options import Group
 from pix2color.cli.serve import demo, serve
@@ -21,6 +25,8 @@ from pix2color.cli.train import lr_find, overfit, pretrain, pretrain_encoder, tr
 
 def main() -> None:
     """Run the command line; the entry point of ``pix2color``."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names of files need not be UTF-8
+        sys.stdout.reconfigure(errors="surrogateescape")
     cli(prog_name="pix2color")
 
 
@@ -43,5 +49,5 @@ cli.add_section("Colour", colorize, serve, demo)
 cli.add_section(
     "Train", pretrain, train_gan, train_doubt, prepare, pretrain_encoder, lr_find, overfit
 )
-cli.add_section("Compare", evaluate, compare, cross_validate, sweep, judge)
+cli.add_section("Compare", evaluate, evaluate_video, compare, cross_validate, sweep, judge)
 cli.add_section("Tools", doctor, runs, recipes, info, export)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pix2color.config.schema import PretrainRecipe
 
 _TRAINING = (DATA, *VALIDATION, *BUDGET, *RUN, INIT, COMPILE)
-_WORKERS = "data.workers"
+_NOT_IN_THE_WAY = {"data.workers", "data.train", "data.val"}  # of going on with a run
 _RESUME = click.option(
     "--resume",
     type=PATH,
@@ -110,15 +110,15 @@ def _train_or_resume(
         with tensorboard(recipe.runs_dir if open_tensorboard else None):
             folder = train(recipe)
     else:
-        if flags.config or flags.settings or set(flags.overrides) - {_WORKERS}:
+        if flags.config or flags.settings or set(flags.overrides) - _NOT_IN_THE_WAY:
             raise UsageError(
-                "--resume goes on with the run's own recipe; give only --workers and "
-                "--open-tensorboard"
+                "--resume goes on with the run's own recipe; give only --workers, "
+                "--open-tensorboard, and --data and --val of photos that have moved"
             )
         from pix2color.training.run import resume
 
         with tensorboard(run.absolute().parent if open_tensorboard else None):
-            folder = resume(run, task=task, workers=flags.overrides.get(_WORKERS))
+            folder = resume(run, task=task, changes=flags.overrides)
     if is_main():
         click.echo(folder)
 

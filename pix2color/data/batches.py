@@ -21,7 +21,7 @@ from pix2color.config.sections import DataConfig, HintsConfig
 from pix2color.data.hints import training_hints
 from pix2color.data.prepared import StoredPhoto
 from pix2color.data.sources import Photo, protocol_square, training_square
-from pix2color.errors import DataError, ImageError
+from pix2color.errors import DataError, ImageError, OwnColorsError
 from pix2color.processes import cores
 
 _RANDOM_ATTEMPTS = 8
@@ -149,7 +149,8 @@ class TrainingPhotos(Dataset[Sample]):
                 min_colorfulness=0 if photo in self._useful else config.min_colorfulness,
             )
         except (DataError, ImageError) as error:
-            self._useless[photo] = "gray" if isinstance(error, DataError) else "broken"
+            broken = "coloured by pix2color" if isinstance(error, OwnColorsError) else "broken"
+            self._useless[photo] = "gray" if isinstance(error, DataError) else broken
             return None
         self._useful.add(photo)
         return torch.from_numpy(square)

@@ -14,14 +14,23 @@ from typing import Any
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
-from pix2color.data.deduplicate import NearDuplicates, perceptual_hash
-from pix2color.data.prepared import DROPPED, HEADER, MANIFEST, Dropped, Entry, read_header
-from pix2color.data.prepared_writer import Lines, RawPictures, Shards
+from pix2color.data.deduplicate import perceptual_hash
+from pix2color.data.prepared import DROPPED, HEADER, Dropped, Entry, read_header
+from pix2color.data.prepared_builder import Builder, Reading, file_state
 from pix2color.data.sources import picture_colorfulness
-from pix2color.errors import DataError, ImageError, MissingPathError, UsageError
+from pix2color.errors import (
+    DataError,
+    ImageError,
+    MissingExtraError,
+    MissingPathError,
+    OwnColorsError,
+    UsageError,
+)
 from pix2color.extras import require
 from pix2color.files import hash_bytes, replacing
-from pix2color.imaging.io import encode_picture, find_photos, read_rgb
+from pix2color.imaging.folders import no_photo, search
+from pix2color.imaging.io import encode_picture, read_file, read_rgb
+from pix2color.inference.manifest import without_outputs
 from pix2color.processes import cores
 from pix2color.progress import track
 
@@ -29,7 +38,6 @@ _FORMAT = 1
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _JPEG = {"subsampling": 0}
 _JPEG_QUALITY = 95
-_FLUSH_EVERY = 64
 
 
 @dataclass(frozen=True)
@@ -51,17 +59,29 @@ class Preparation:
 
 @dataclass
 class Summary:
-    """Counts of the photos: of all kept in the folder, of the new ones, and of those left out."""
+    """What became of the photos.
+
+    Attributes:
+        kept: how many the folder has.
+        new: of these, how many came now.
+        dropped: how many were left out, by the reason.
+        removed: how many it had that have changed since, or are gone.
+        unreadable: places that could not be looked into, and photos that take a package that is
+            not installed, each with the reason.
+    """
 
     kept: int
     new: int
     dropped: Counter[str]
+    removed: int
+    unreadable: dict[Path, str]
 
     def describe(self, folder: Path) -> str:
         """Return the counts in one line; ``folder`` is the prepared folder."""
         reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(self.dropped.items()))
         left = f"; left out: {reasons} (listed in {folder / DROPPED})" if reasons else ""
-        return f"{self.kept} photos prepared, {self.new} of them now{left}"
+        gone = f", {self.removed} taken out (changed or gone)" if self.removed else ""
+        return f"{self.kept} photos prepared, {self.new} of them now{gone}{left}"
 
 
 def prepare(
@@ -75,7 +95,8 @@ def prepare(
 ) -> Summary:
     """Prepare every photo below ``sources`` that ``out`` does not have yet.
 
-    Photos that are broken, too small, gray or nearly the same as an earlier one are left out.
+    Photos that are broken, too small, gray or nearly the same as an earlier one are left out. What
+    ``out`` has of photos below ``sources`` that have changed since, or are gone, is taken out.
     It can be stopped at any time: what is done is kept, and the order is always the same.
 
     Args:
@@ -96,14 +117,15 @@ def prepare(
         require("webdataset", "--shards")
     about = _read_licenses(licences) if licences else {}
     license_of = {path: line["licence"] for path, line in about.items()}
-    found = {path.resolve() for source in sources for path in find_photos(source)}
+    there = _Sources(sources)
+    found = there.photos
     if only is not None:
         column, value = only
         found = {path for path in found if about.get(path, {}).get(column) == value}
         if not found:
             raise DataError(f"--only {column}={value}: {licences} says so of none of the photos")
     _claim(out, how)
-    builder = _Builder(out, how, license_of)
+    builder = Builder(out, license_of, there.is_outdated, shards=how.shards)
     new = [path for path in sorted(found) if not builder.knows(path)]
     loader = DataLoader(
         _Readings(new, how),
@@ -118,42 +140,67 @@ def prepare(
                 progress(count, f"{builder.dropped.total()} left out")
     finally:
         builder.close()
-    return Summary(builder.kept, builder.new, builder.dropped)
+    unreadable = there.unreadable | builder.missing
+    return Summary(builder.kept, builder.new, builder.dropped, builder.removed, unreadable)
 
 
-@dataclass
-class _Reading:
-    """A photo that was read: ``data`` of its picture, or the reason why it is of no use."""
+class _Sources:
+    """The photos below folders, and which lines about them are not true any more.
 
-    seen: Dropped
-    entry: Entry | None = None
-    data: bytes = b""
+    Raises:
+        MissingPathError: a folder is not there.
+        DataError: it holds no photo.
+    """
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self._roots = [folder.resolve() for folder in folders]
+        self.photos: set[Path] = set()
+        self.unreadable: dict[Path, str] = {}
+        for folder in folders:
+            found = search(folder)
+            photos = without_outputs(found)
+            if not photos:
+                raise no_photo(folder, found)
+            self.photos |= {path.resolve() for path in photos}
+            self.unreadable |= found.unreadable
+        self._hidden = [place.resolve() for place in self.unreadable]
+
+    def is_outdated(self, line: Entry | Dropped) -> bool:
+        """Return whether the photo of a line has changed since, or is gone."""
+        path = Path(line.source)
+        if path in self.photos:
+            return file_state(path) != (line.bytes, line.modified)
+        if any(path.is_relative_to(place) for place in self._hidden):
+            return False
+        return any(path.is_relative_to(root) for root in self._roots)
 
 
-class _Readings(Dataset[_Reading]):
+class _Readings(Dataset[Reading]):
     def __init__(self, paths: list[Path], how: Preparation) -> None:
         self.paths, self.how = paths, how
 
     def __len__(self) -> int:
         return len(self.paths)
 
-    def __getitem__(self, index: int) -> _Reading:
+    def __getitem__(self, index: int) -> Reading:
         path = self.paths[index]
-        seen = Dropped(str(path), *_state(path), sha256="", reason="")
+        seen = Dropped(str(path), *file_state(path), sha256="", reason="")
         try:
-            seen.sha256 = hash_bytes(path.read_bytes())
-            return self._prepared(seen, read_rgb(path, min_side=self.how.size))
-        except OSError as error:
-            seen.reason = f"broken: {error.strerror}"
+            seen.sha256 = hash_bytes(read_file(path))
+            return self._prepared(seen, read_rgb(path, min_side=self.how.size, original=True))
+        except MissingExtraError as error:
+            return Reading(seen, missing=str(error))
+        except OwnColorsError:
+            seen.reason = "coloured by pix2color"
         except ImageError as error:
             seen.reason = f"broken: {str(error).removeprefix(f'{path}: ')}"
-        return _Reading(seen)
+        return Reading(seen)
 
-    def _prepared(self, seen: Dropped, picture: Image.Image) -> _Reading:
+    def _prepared(self, seen: Dropped, picture: Image.Image) -> Reading:
         how = self.how
         if min(picture.size) < how.min_side:
             seen.reason = f"too small: {picture.width} x {picture.height}"
-            return _Reading(seen)
+            return Reading(seen)
         scale = how.size / min(picture.size)
         if scale < 1:
             size = (round(picture.width * scale), round(picture.height * scale))
@@ -161,7 +208,7 @@ class _Readings(Dataset[_Reading]):
         colors = round(picture_colorfulness(picture), 2)
         if colors < how.min_colorfulness:
             seen.reason = f"gray: colourfulness {colors:.1f}"
-            return _Reading(seen)
+            return Reading(seen)
         entry = Entry(
             source=seen.source,
             bytes=seen.bytes,
@@ -173,78 +220,8 @@ class _Readings(Dataset[_Reading]):
             hash=f"{perceptual_hash(picture):032x}",
         )
         if how.shards:
-            return _Reading(seen, entry, encode_picture(picture, "JPEG", _JPEG_QUALITY, _JPEG))
-        return _Reading(seen, entry, picture.tobytes())
-
-
-class _Builder:
-    """Adds pictures to a prepared folder, or says why not."""
-
-    def __init__(self, folder: Path, how: Preparation, license_of: dict[Path, str]) -> None:
-        self.license_of = license_of
-        self._manifest, self._drops = (
-            Lines(folder / MANIFEST, Entry),
-            Lines(folder / DROPPED, Dropped),
-        )
-        kind = Shards if how.shards else RawPictures
-        self._pictures = kind(folder, self._manifest.found)
-        self._manifest.keep(self._pictures.entries)
-        self._drops.keep(self._drops.found)
-        self._known: dict[str, tuple[int, int]] = {}
-        self._contents: dict[str, str] = {}  # SHA-256 → source
-        self._near = NearDuplicates()
-        for entry in self._manifest.found:
-            self._learn(entry)
-        for drop in self._drops.found:
-            self._known[drop.source] = drop.bytes, drop.modified
-        self.dropped = Counter(_kind(drop.reason) for drop in self._drops.found)
-        self.kept, self.new = len(self._manifest.found), 0
-        self._since_flush = 0
-
-    def knows(self, path: Path) -> bool:
-        """Whether it was looked at before, and has not changed since."""
-        return self._known.get(str(path)) == _state(path)
-
-    def add(self, reading: _Reading) -> None:
-        """The next picture."""
-        seen, entry = reading.seen, reading.entry
-        if entry is not None:
-            seen.reason = self._double(entry)
-        if entry is None or seen.reason:
-            self._drops.add(seen)
-            self.dropped[_kind(seen.reason)] += 1
-        else:
-            entry.licence = self.license_of.get(Path(entry.source), "")
-            self._learn(entry)
-            self._pictures.add(entry, reading.data)
-            self.kept += 1
-            self.new += 1
-        self._since_flush += 1
-        if self._since_flush == _FLUSH_EVERY:
-            self._flush(self._pictures.take())
-
-    def close(self) -> None:
-        """Write what waits."""
-        self._flush(self._pictures.close())
-
-    def _flush(self, entries: list[Entry]) -> None:
-        for entry in entries:
-            self._manifest.add(entry)
-        self._manifest.flush()
-        self._drops.flush()
-        self._since_flush = 0
-
-    def _double(self, entry: Entry) -> str:
-        same = self._contents.get(entry.sha256)
-        if same is not None:
-            return f"duplicate: of {same}"
-        near = self._near.find(int(entry.hash, 16))
-        return "" if near is None else f"near-duplicate: of {near}"
-
-    def _learn(self, entry: Entry) -> None:
-        self._known[entry.source] = entry.bytes, entry.modified
-        self._contents[entry.sha256] = entry.source
-        self._near.add(int(entry.hash, 16), entry.source)
+            return Reading(seen, entry, encode_picture(picture, "JPEG", _JPEG_QUALITY, _JPEG))
+        return Reading(seen, entry, picture.tobytes())
 
 
 def _claim(folder: Path, how: Preparation) -> None:
@@ -281,18 +258,6 @@ def _read_licenses(path: Path) -> dict[Path, dict[str, str]]:
     if not lines or not {"file", "licence"} <= set(lines[0]):
         raise DataError(f"{path}: needs columns named file and licence in its first line")
     return {(path.parent / line["file"]).resolve(): line for line in lines}
-
-
-def _state(path: Path) -> tuple[int, int]:
-    try:
-        status = path.stat()
-    except OSError:
-        return 0, 0
-    return status.st_size, status.st_mtime_ns
-
-
-def _kind(reason: str) -> str:
-    return reason.partition(":")[0]
 
 
 def _as_it_is(reading: Any) -> Any:

@@ -139,7 +139,7 @@ class Store:
         """Return the picture of a row, in mode RGB."""
         file, offset, length = self.places[row].tolist()
         path = self.folder / self.files[file]
-        data = _mapped(path)[offset : offset + length]
+        data = _mapped(path, self.lengths[file])[offset : offset + length]
         if path.name == PICTURES:
             width, height = self.sizes[row].tolist()
             return Image.frombuffer("RGB", (width, height), data, "raw", "RGB", 0, 1)
@@ -149,9 +149,11 @@ class Store:
     def _check(self) -> None:
         ends = np.zeros(len(self.files), np.int64)
         np.maximum.at(ends, self.places[:, 0], self.places[:, 1] + self.places[:, 2])
+        self.lengths: list[int] = []
         for file, end in zip(self.files, ends.tolist(), strict=True):
             path = self.folder / file
-            if not path.is_file() or path.stat().st_size < end:
+            self.lengths.append(path.stat().st_size if path.is_file() else -1)
+            if self.lengths[-1] < end:
                 raise DataError(
                     f"{path}: is missing, or shorter than {MANIFEST} says; prepare anew"
                 )
@@ -192,5 +194,6 @@ class StoredPhoto:
 
 
 @functools.cache
-def _mapped(path: Path) -> np.ndarray:
+def _mapped(path: Path, length: int) -> np.ndarray:
+    """Return a file as it lies in memory; of another length, it was added to since."""
     return np.memmap(path, np.uint8, "r")

@@ -71,12 +71,13 @@ class RawPictures:
     Args:
         folder: prepared, or to be.
         entries: of its manifest.
+        gone: of pictures that are to go.
 
     Attributes:
         entries: those whose pictures are there.
     """
 
-    def __init__(self, folder: Path, entries: list[Entry]) -> None:
+    def __init__(self, folder: Path, entries: list[Entry], gone: list[Entry]) -> None:
         path = folder / PICTURES
         path.touch()
         size = path.stat().st_size
@@ -85,7 +86,15 @@ class RawPictures:
         self._file: BinaryIO = path.open("r+b")
         self._file.truncate(self._end)
         self._file.seek(self._end)
+        self._gone = gone
         self._waiting: list[Entry] = []
+
+    def erase(self) -> None:
+        """Blank the pictures that are to go, once no manifest speaks of them."""
+        for entry in self._gone:
+            self._file.seek(entry.offset)
+            self._file.write(bytes(max(0, min(entry.length, self._end - entry.offset))))
+        self._file.seek(self._end)
 
     def add(self, entry: Entry, data: bytes) -> None:
         """Write a picture; ``entry`` need not say where."""
@@ -113,22 +122,42 @@ class Shards:
     Args:
         folder: prepared, or to be.
         entries: of its manifest.
+        gone: of pictures that are to go; what else their shards hold moves to new ones.
 
     Attributes:
         entries: those whose pictures are there.
     """
 
-    def __init__(self, folder: Path, entries: list[Entry]) -> None:
+    def __init__(self, folder: Path, entries: list[Entry], gone: list[Entry]) -> None:
         from webdataset import TarWriter
 
         self._writer = TarWriter
         self.folder = folder
         self.entries = [entry for entry in entries if (folder / entry.file).is_file()]
-        self._number = len({entry.file for entry in self.entries})
+        numbers = (int(Path(entry.file).stem.partition("-")[2]) for entry in (*entries, *gone))
+        self._number = max(numbers, default=-1) + 1
         self._part = folder / ".shard.tar.part"
         self._tar: Any = None
         self._open: list[Entry] = []
         self._bytes = 0
+        self._outdated = sorted({folder / entry.file for entry in gone})
+        for path in self._outdated:
+            self._move_from(path)
+
+    def erase(self) -> None:
+        """Remove the shards of pictures that are to go, once no manifest speaks of them."""
+        for path in self._outdated:
+            path.unlink(missing_ok=True)
+
+    def _move_from(self, path: Path) -> None:
+        staying = [entry for entry in self.entries if entry.file == path.name]
+        self.entries = [entry for entry in self.entries if entry.file != path.name]
+        if staying:
+            with path.open("rb") as shard:
+                for entry in staying:
+                    shard.seek(entry.offset)
+                    self.add(entry, shard.read(entry.length))
+            self.entries += self.close()
 
     def add(self, entry: Entry, data: bytes) -> None:
         """Write a picture; ``entry`` need not say where."""

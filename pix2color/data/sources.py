@@ -13,10 +13,13 @@ import torch
 from PIL import Image
 
 from pix2color.data.prepared import Store, is_prepared
-from pix2color.errors import DataError
+from pix2color.errors import DataError, ImageError, MissingExtraError
 from pix2color.files import hash_bytes, hash_file
-from pix2color.imaging.io import find_photos, read_rgb, to_array
+from pix2color.imaging.folders import describe_others, no_photo, search
+from pix2color.imaging.io import read_rgb, to_array
+from pix2color.inference.manifest import without_outputs
 from pix2color.metrics import colorfulness
+from pix2color.progress import say
 
 MIN_PROTOCOL_COLORFULNESS = 15.0
 """Photos below this say nothing about colourization and are not evaluated."""
@@ -66,8 +69,12 @@ class PhotoFile:
 
         Raises:
             ImageError: the file cannot be read.
+            OwnColorsError: its colours are ours.
         """
-        return read_rgb(self.path, min_side=min_side)
+        try:
+            return read_rgb(self.path, min_side=min_side, original=True)
+        except MissingExtraError as error:  # others can be read
+            raise ImageError(str(error)) from error
 
 
 def collect(folders: Sequence[Path]) -> list[Photo]:
@@ -85,9 +92,21 @@ def collect(folders: Sequence[Path]) -> list[Photo]:
             store = Store(folder)
             found |= zip(store.sources, store.photos(), strict=True)
         else:
-            paths = (path.resolve() for path in find_photos(folder))
+            paths = (path.resolve() for path in _photos_below(folder))
             found |= {str(path): PhotoFile(path) for path in paths}
     return [found[path] for path in sorted(found)]
+
+
+def _photos_below(folder: Path) -> list[Path]:
+    there = search(folder)
+    photos = without_outputs(there)
+    if not photos:
+        raise no_photo(folder, there)
+    for place, reason in there.unreadable.items():
+        say(f"warning: {place}: {reason}; going on without it")
+    if there.others or there.films:
+        say(describe_others([*there.others, *there.films]))
+    return photos
 
 
 def split(photos: list[AnyPhoto], fraction: float) -> tuple[list[AnyPhoto], list[AnyPhoto]]:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from pix2color.evaluation.protocol import GRAY, MODEL, Evaluation
 from pix2color.evaluation.scores import Score
-from pix2color.files import replacing
+from pix2color.files import write_rows
 from pix2color.imaging.io import from_array, write_picture
+
+if TYPE_CHECKING:  # films need an extra
+    from pix2color.evaluation.film_scores import FilmEvaluation
 
 COLUMNS = ("gray", "ours", "truth")
 
@@ -63,6 +65,10 @@ MEASURES = {  # others come last, by their name
         "Fréchet, Lite0", 2, "↓", "As FID, through EfficientNet-Lite0 instead of Inception."
     ),
     "kid_lite0": Measure("KID, Lite0", 4, "↓", "As KID, through EfficientNet-Lite0."),
+    "warping_error": Measure(
+        "warping error", 3, "↓", "How much ab changes along the motion of the true film."
+    ),
+    "cdc": Measure("CDC", 5, "→ true", "How much the histograms change from frame to frame."),
 }
 BY_FOLDER = ("delta_e", "psnr", "colorfulness_ratio")
 WITH_HINTS = ("psnr", "delta_e", "colorfulness_ratio")
@@ -129,6 +135,27 @@ def hints_table(curve: dict[int, dict[str, Score]]) -> str:
     return "\n".join(_ruled(lines))
 
 
+def film_table(title: str, evaluation: FilmEvaluation) -> str:
+    """Return a line a row of a film's figures, below its title."""
+    measures = known_measures(evaluation.rows[GRAY])
+    lines: list[tuple[str, ...]] = [
+        ("row", *(f"{m.heading} {m.better}" for m in measures.values()))
+    ]
+    for row, scores in evaluation.rows.items():
+        cells = [cell(Score(scores[name]), m.digits) for name, m in measures.items()]
+        lines.append((row, *cells))
+    return "\n".join([f"{title}, {evaluation.frames} frames", *_ruled(lines)])
+
+
+def film_as_dict(evaluation: FilmEvaluation) -> dict[str, Any]:
+    """Return the frames and rows of a film, for JSON; a figure that could not be had is null."""
+    rows = {
+        row: {name: _finite(value) for name, value in scores.items()}
+        for row, scores in evaluation.rows.items()
+    }
+    return {"frames": evaluation.frames, "rows": rows}
+
+
 def _ruled(lines: list[tuple[str, ...]]) -> list[str]:
     """Return columns of text below their headings, with rules."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
@@ -170,11 +197,8 @@ def to_json(
 
 def write_csv(evaluation: Evaluation, path: Path) -> None:
     """Write a line a photo with the model's measures."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary, temporary.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(evaluation.pictures[0]))
-        writer.writeheader()
-        writer.writerows(evaluation.pictures)
+    pictures = evaluation.pictures
+    write_rows(path, [pictures[0].keys(), *(picture.values() for picture in pictures)])
 
 
 def write_contact_sheet(
@@ -197,7 +221,7 @@ def write_contact_sheet(
         for column, picture in enumerate(sample):
             left = gap + place * group + column * (side + gap)
             sheet.paste(from_array(picture), (left, head + row * (side + gap)))
-    write_picture(path, sheet)
+    write_picture(path, sheet, own=True)
 
 
 def cell(score: Score, digits: int) -> str:

@@ -16,8 +16,7 @@ from PIL import Image
 
 LEAST_COLOR = 0.35
 """The measure from which a photo is in colour."""
-DOUBTFUL = (0.22, 0.8)
-"""Between these, it may be otherwise."""
+_DOUBTFUL = (0.22, 0.8)
 LOOKED_AT = 160  # pixels of a side
 _CELLS = 24
 _TONES = 10  # at which the tone is fitted, linear between
@@ -35,6 +34,16 @@ _FEWEST_SIDES = 2
 _COLORFUL = 15.0  # spread of Cb and Cr along a scanner's colour strip
 _WIDEST_STRIP = 0.2
 _BLOCK = 16  # pixels that share their chroma in a JPEG
+
+
+def counts_as_color(measure: float) -> bool:
+    """Return whether a photo of this measure is in colour."""
+    return measure >= LEAST_COLOR
+
+
+def is_doubtful(measure: float) -> bool:
+    """Return whether a photo of this measure may be otherwise than it counts."""
+    return _DOUBTFUL[0] <= measure <= _DOUBTFUL[1]
 
 
 def color_measure(picture: Image.Image, opaque: Image.Image | None = None) -> float:

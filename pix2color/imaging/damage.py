@@ -7,10 +7,18 @@ mattered. So each file is read strictly first, and those that fail alone, once m
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from PIL import ImageFile
+
+from pix2color.errors import ImageError
+
+DAMAGED = "damaged, or ends too early: taken as far as it can be decoded"
+"""The note of a file that was taken all the same."""
+
+T = TypeVar("T")
 
 _changed = threading.Condition()
 _strict_readers = 0
@@ -33,8 +41,30 @@ def is_tolerated() -> bool:
     return _tolerated
 
 
+def strictly_first(read: Callable[[], T]) -> tuple[T, str]:
+    """Return what a function reads, passing over damage only if it must and may.
+
+    Args:
+        read: reads a file; it is called a second time if the file is damaged.
+
+    Returns:
+        what it returned, and the note of damage that was passed over, or an empty text.
+
+    Raises:
+        ImageError: the file is damaged, and that is not tolerated, or it cannot be read even so.
+    """
+    try:
+        with _strictly():
+            return read(), ""
+    except ImageError:
+        if not is_tolerated():
+            raise
+    with _leniently():
+        return read(), DAMAGED
+
+
 @contextmanager
-def strictly() -> Iterator[None]:
+def _strictly() -> Iterator[None]:
     """Run a block in which no damage is passed over, beside other such blocks."""
     global _strict_readers
     with _changed:
@@ -48,7 +78,7 @@ def strictly() -> Iterator[None]:
 
 
 @contextmanager
-def leniently() -> Iterator[None]:
+def _leniently() -> Iterator[None]:
     """Run a block in which damage is passed over, once no other thread reads strictly."""
     with _changed:
         _changed.wait_for(lambda: not _strict_readers)

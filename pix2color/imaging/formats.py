@@ -30,7 +30,7 @@ READ_ONLY_SUFFIXES = _HEIF_SUFFIXES | _RAW_SUFFIXES | LOSSLESS_SUFFIXES | {".mpo
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _RAW_STARTS = (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0")
 _TIFF_STARTS = (b"II*\0", b"MM\0*")
-_JPEG_START = b"\xff\xd8"
+_NO_RAW_STARTS = (b"\xff\xd8", b"\x89PNG", b"GIF8", b"RIFF", b"BM")  # whatever the name says
 _MAKERS = ("nikon", "sony", "pentax", "ricoh", "samsung")  # whose raw files start with a thumbnail
 _SUBFILE, _MAKE, _DNG_VERSION = 254, 271, 50706
 _REDUCED = 1
@@ -59,7 +59,7 @@ def open_with_extra(path: Path, source: Path | io.BytesIO) -> Image.Image | None
     if start[4:8] == b"ftyp" and start[8:12] in _HEIF_BRANDS and b"avif" not in start:
         require("pillow_heif", str(path)).register_heif_opener()
         return Image.open(source, formats=("HEIF",))
-    named = path.suffix.lower() in _RAW_SUFFIXES and not start.startswith(_JPEG_START)
+    named = path.suffix.lower() in _RAW_SUFFIXES and not start.startswith(_NO_RAW_STARTS)
     if named or raw:
         return _developed(path, source)
     return None

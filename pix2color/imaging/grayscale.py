@@ -11,20 +11,20 @@ import numpy as np
 from PIL import Image
 
 from pix2color.color.lab import rgb_to_gray
-from pix2color.errors import ImageError
 from pix2color.imaging import srgb
 from pix2color.imaging.color_measure import (
-    DOUBTFUL,
     LEAST_COLOR,
     LOOKED_AT,
     color_measure,
+    counts_as_color,
+    is_doubtful,
 )
-from pix2color.imaging.damage import is_tolerated, leniently, strictly
+from pix2color.imaging.damage import strictly_first
 from pix2color.imaging.io import open_picture, read_file
 from pix2color.imaging.jpeg import check_jpeg, decode_jpeg
 from pix2color.imaging.levels import RANGE
 from pix2color.imaging.metadata import Metadata
-from pix2color.imaging.pages import page_note
+from pix2color.imaging.page_count import count_pages, page_note
 
 _NEUTRAL = 3  # levels of Cb and Cr that JPEG leaves in a gray picture
 
@@ -44,6 +44,7 @@ class GrayPhoto:
         color: how much colour it has that no toning explains; see ``color_measure``.
         metadata: to be carried over.
         notes: what a person should know about the reading.
+        pages: pages or frames of the file, of which this is the first.
     """
 
     gray: np.ndarray
@@ -52,16 +53,17 @@ class GrayPhoto:
     metadata: Metadata = field(default_factory=Metadata)
     notes: list[str] = field(default_factory=list)
     deep: np.ndarray | None = None
+    pages: int = 1
 
     @property
     def has_color(self) -> bool:
         """Whether it is no black-and-white photo, toned or not."""
-        return self.color >= LEAST_COLOR
+        return counts_as_color(self.color)
 
     @property
     def is_doubtful(self) -> bool:
         """Whether that may be wrong."""
-        return DOUBTFUL[0] <= self.color <= DOUBTFUL[1]
+        return is_doubtful(self.color)
 
 
 def as_gray_photo(source: Source) -> GrayPhoto:
@@ -122,15 +124,8 @@ def read_gray_photo(path: Path, data: bytes | None = None) -> GrayPhoto:
     """
     if data is None:
         data = read_file(path)
-    try:
-        with strictly():
-            return _read(path, data)
-    except ImageError:
-        if not is_tolerated():
-            raise
-    with leniently():
-        photo = _read(path, data)
-    photo.notes.append("damaged, or ends too early: taken as far as it can be decoded")
+    photo, damage = strictly_first(lambda: _read(path, data))
+    photo.notes += [damage] if damage else []
     return photo
 
 
@@ -139,7 +134,8 @@ def _read(path: Path, data: bytes) -> GrayPhoto:
         photo = _decoded(file, data)
         # Once it is decoded, or what is wrong with the pixels is taken for wrong metadata.
         photo.metadata = Metadata.from_picture(file)
-        notes = (page_note(file, data), *photo.notes, _doubt(photo))
+        photo.pages = count_pages(file, data)
+        notes = (page_note(file, photo.pages), *photo.notes, _doubt(photo))
         photo.notes = [note for note in notes if note]
     return photo
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import os
+import stat
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image, features
+from PIL.PngImagePlugin import PngInfo
 
-from pix2color.errors import DataError, ImageError, MissingPathError, Pix2colorError
+from pix2color.errors import ImageError, OwnColorsError, Pix2colorError
 from pix2color.files import write_bytes
 from pix2color.imaging.damage import tolerating_damage
 from pix2color.imaging.formats import LOSSLESS_SUFFIXES, READ_ONLY_SUFFIXES
 from pix2color.imaging.jpeg import check_jpeg, encode_jpeg
-from pix2color.imaging.metadata import Metadata
+from pix2color.imaging.metadata import Metadata, is_colored_by_us
 from pix2color.imaging.opening import open_any, readable, reason
 from pix2color.imaging.srgb import standard, without_alpha
 
@@ -30,42 +31,12 @@ PHOTO_SUFFIXES = frozenset(
     | ({".avif"} if features.check("avif") else set())
     | READ_ONLY_SUFFIXES
 )
-
-
+OWN_PICTURE = b"tEXtSoftware\0pix2color"
+"""In a PNG that shows pictures side by side, or curves: no photo."""
 _WRITTEN = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "AVIF")
 
 
-def find_photos(folder: Path) -> list[Path]:
-    """Return all photos below ``folder``, by file name ending, sorted, without hidden files.
-
-    Raises:
-        MissingPathError: there is no such folder.
-        DataError: it holds no photo.
-    """
-    if not folder.is_dir():
-        raise MissingPathError(f"{folder}: no such folder; name one that holds photos")
-    photos, visited = [], set()
-    for parent, folders, names in os.walk(folder, followlinks=True):
-        place = os.path.realpath(parent)
-        if place in visited:  # a link back to where we have been
-            folders.clear()
-            continue
-        visited.add(place)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        photos += [
-            Path(parent) / name
-            for name in names
-            if Path(name).suffix.lower() in PHOTO_SUFFIXES and not name.startswith(".")
-        ]
-    if not photos:
-        raise DataError(
-            f"{folder}: no photo in it or below it; known endings are "
-            + " ".join(sorted(PHOTO_SUFFIXES))
-        )
-    return sorted(photos)
-
-
-def read_rgb(path: Path, *, min_side: int | None = None) -> Image.Image:
+def read_rgb(path: Path, *, min_side: int | None = None, original: bool = False) -> Image.Image:
     """Read a photo upright, as an 8-bit sRGB picture in mode RGB.
 
     Transparency is laid on white; for everything else see ``standard``.
@@ -74,9 +45,11 @@ def read_rgb(path: Path, *, min_side: int | None = None) -> Image.Image:
         path: the file.
         min_side: if given, a JPEG may be decoded at a fraction of its size, as long as its
             short side keeps at least this many pixels (several times faster).
+        original: refuse a photo that says that we have coloured it.
 
     Raises:
         ImageError: the file is no picture, damaged, or too large to be one.
+        OwnColorsError: we have coloured it.
     """
     data = read_file(path)
     with without_warnings(), open_picture(path, data) as file:
@@ -84,7 +57,10 @@ def read_rgb(path: Path, *, min_side: int | None = None) -> Image.Image:
         if min_side is not None:
             shrink = min(1.0, min_side / min(file.size))
             file.draft("RGB", (round(file.width * shrink), round(file.height * shrink)))
-        return to_rgb(file)
+        picture = to_rgb(file)
+        if original and is_colored_by_us(file):
+            raise OwnColorsError(f"{path}: was coloured by pix2color; train on true colours")
+        return picture
 
 
 def to_rgb(picture: Image.Image) -> Image.Image:
@@ -99,9 +75,21 @@ def read_file(path: Path) -> bytes:
         ImageError: it cannot be read.
     """
     try:
+        check_is_file(path)
         return path.read_bytes()
     except OSError as error:
         raise ImageError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def check_is_file(path: Path) -> None:
+    """Check that something named as a photo is a file: reading a pipe might never end.
+
+    Raises:
+        ImageError: it is none.
+        OSError: it cannot be looked at.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise ImageError(f"{path}: is no file, but a folder, a pipe or a device")
 
 
 @contextmanager
@@ -117,6 +105,8 @@ def open_picture(path: Path, data: bytes | None = None) -> Iterator[Image.Image]
         MissingExtraError: it takes an extra to read such a file.
     """
     try:
+        if data is None:
+            check_is_file(path)
         with open_any(path, data) as file:
             yield file
     except Pix2colorError:
@@ -156,15 +146,28 @@ def reading_limits(*, max_pixels: int, allow_truncated: bool) -> Iterator[None]:
         Image.MAX_IMAGE_PIXELS = before
 
 
-def write_picture(path: Path, picture: Image.Image, *, quality: int = 95) -> None:
+def write_picture(
+    path: Path, picture: Image.Image, *, quality: int = 95, own: bool = False
+) -> None:
     """Write a picture in the format of the name's ending; never leaves half a file.
+
+    Args:
+        path: of the file.
+        picture: in mode RGB.
+        quality: of JPEG, WebP and AVIF, 1 to 100.
+        own: a PNG says that it is none of the person's photos.
 
     Raises:
         ImageError: the ending is unknown, or the format cannot hold the picture.
         StorageError: the file cannot be written.
     """
+    kind = file_format(path)
+    options: dict[str, Any] = {"subsampling": 0}
+    if own and kind == "PNG":
+        options["pnginfo"] = note = PngInfo()
+        note.add_text("Software", "pix2color")
     try:
-        data = encode_picture(picture, file_format(path), quality, {"subsampling": 0})
+        data = encode_picture(picture, kind, quality, options)
     except (OSError, ValueError) as error:
         raise ImageError(f"{path}: cannot be written ({reason(error)})") from error
     write_bytes(path, data)
@@ -191,7 +194,9 @@ def file_format(path: Path) -> str:
     readable()
     found = Image.EXTENSION.get(path.suffix.lower())
     if found not in _WRITTEN or found not in Image.SAVE:
-        raise ImageError(f"{path}: no format is known for this ending; use .jpg or .png")
+        raise ImageError(
+            f"{path}: no format is known for this ending; make it .jpg or .png, or use --format"
+        )
     return found
 
 

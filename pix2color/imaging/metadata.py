@@ -152,6 +152,14 @@ class Metadata:
         return "\n".join(lines)
 
 
+def is_colored_by_us(image: Image.Image) -> bool:
+    """Return whether an opened file says that we have made its colours; see ``Metadata.marked``."""
+    try:
+        return str(image.getexif().get(_PROCESSING_SOFTWARE, "")).startswith("pix2color")
+    except Exception:  # damaged metadata says nothing
+        return False
+
+
 def _texts(image: Image.Image) -> tuple[tuple[str, str], ...]:
     if image.format == "PNG":
         found = getattr(image, "text", {}).items()

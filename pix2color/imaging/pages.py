@@ -1,57 +1,138 @@
-"""Numbers of the pages and frames of a file, without a look at each of a million."""
+"""Files of several pages or frames, read and written as a whole: TIFF, WebP, GIF, PNG, AVIF."""
 
 from __future__ import annotations
 
-import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 from PIL import Image
 
-from pix2color.imaging.tiff_tags import MOST_PAGES, STARTS, main_directory
+from pix2color.errors import ImageError
+from pix2color.imaging.color_measure import counts_as_color
+from pix2color.imaging.damage import strictly_first
+from pix2color.imaging.grayscale import gray_photo
+from pix2color.imaging.io import encode_picture, file_format, open_picture
+from pix2color.imaging.metadata import Metadata
+from pix2color.imaging.page_count import PAGES, count_pages
+from pix2color.imaging.srgb import standard
+from pix2color.imaging.tiff import tiff_pages
+from pix2color.imaging.tiff_tags import MOST_PAGES
 
-_WITH_COUNT = ("PNG", "WEBP", "AVIF", "HEIF")  # whose headers tell it
-_EXTENSION, _FRAME = 0x21, 0x2C  # blocks of GIF
-_HAS_COLORS, _COLORS = 0x80, 7  # flags of GIF
+_OF_SEVERAL_PAGES = ("TIFF", "WEBP", "GIF", "PNG", "AVIF")
+_CLEARED = 2  # frames with transparency are shown alone, not one over the other
 
 
-def page_note(picture: Image.Image, data: bytes) -> str:
-    """Return that a picture is the first page or frame of several, or an empty text.
+@dataclass(frozen=True)
+class Page:
+    """One page of a file.
+
+    Attributes:
+        picture: as it is, upright, in mode L, LA, RGB or RGBA.
+        color: see ``GrayPhoto``.
+        metadata: the page's own.
+        milliseconds: for which it is shown, if it is a frame.
+        loops: how often the frames are shown, 0 for ever; None: it does not say.
+    """
+
+    picture: Image.Image
+    color: float
+    metadata: Metadata
+    milliseconds: float | None
+    loops: int | None
+
+    @property
+    def has_color(self) -> bool:
+        """Whether it is no black-and-white page, toned or not."""
+        return counts_as_color(self.color)
+
+
+def read_pages(path: Path, data: bytes) -> tuple[list[Page], str]:
+    """Return the pages of a file, and a note if any is damaged, or an empty text.
 
     Args:
-        picture: as it was opened.
-        data: the bytes of its file.
+        path: names the file in errors.
+        data: its bytes.
+
+    Raises:
+        ImageError: a page cannot be read, there are too many, or all together have more pixels than
+            one picture may.
     """
-    if data[:4] in STARTS:
-        count, kind = main_directory(io.BytesIO(data))[1], "page"
-    else:
-        count, kind = _frames(picture, data), "frame"
-    if count >= MOST_PAGES:
-        return f"first of {MOST_PAGES} {kind}s or more"
-    return f"first of {count} {kind}s" if count > 1 else ""
+    return strictly_first(lambda: list(_read_pages(path, data)))
 
 
-def _frames(picture: Image.Image, data: bytes) -> int:
+def _read_pages(path: Path, data: bytes) -> Iterator[Page]:
+    most, pixels = 2 * (Image.MAX_IMAGE_PIXELS or 0), 0
+    with open_picture(path, data) as file:
+        if count_pages(file, data) >= MOST_PAGES:
+            raise ImageError(
+                f"{path}: has {MOST_PAGES} pages or frames, or more, which are too many for "
+                "--pages all; split the file"
+            )
+        for page in tiff_pages(path, data) if PAGES in file.info else _frames(file, data):
+            pixels += page.width * page.height
+            if 0 < most < pixels:
+                raise ImageError(
+                    f"{path}: its pages have more than {most / 1e6:g} megapixels together; if it "
+                    "is to be trusted, raise --max-pixels"
+                )
+            page.load()
+            metadata, info = Metadata.from_picture(page), page.info
+            picture = Image.fromarray(np.asarray(standard(page)))  # without what was applied
+            color = gray_photo(picture).color
+            yield Page(picture, color, metadata, info.get("duration"), info.get("loop"))
+
+
+def _frames(file: Image.Image, data: bytes) -> Iterator[Image.Image]:
+    for number in range(count_pages(file, data)):
+        file.seek(number)
+        yield file
+
+
+def encode_pages(
+    path: Path, pages: Sequence[Page], pictures: Sequence[Image.Image], quality: int, *, keep: bool
+) -> bytes:
+    """Return pictures as the pages of one file, in the format of the name's ending.
+
+    Args:
+        path: names the format, and the file in errors.
+        pages: as they were read; what is not in the pixels is taken from them.
+        pictures: theirs, in the same modes.
+        quality: of WebP and AVIF, 1 to 100.
+        keep: carry metadata over.
+
+    Raises:
+        ImageError: the format has no pages.
+    """
+    kind = file_format(path)
+    if kind not in _OF_SEVERAL_PAGES:
+        raise ImageError(
+            f"{path}: {kind} has no pages for the {len(pages)} of this file; "
+            "choose --format tif, png or webp, or leave --pages all out"
+        )
+    first, *others = pictures
+    options: dict[str, Any] = {"save_all": True, "append_images": others}
+    if kind != "TIFF":
+        options |= _timing(kind, pages, pictures)
+    if keep:
+        options |= pages[0].metadata.marked().save_options(kind)
+        for page, picture in zip(pages[1:], others, strict=True):
+            picture.encoderinfo = page.metadata.marked().save_options(kind)
     try:
-        if picture.format == "GIF":
-            return _gif_frames(data)
-        return getattr(picture, "n_frames", 1) if picture.format in _WITH_COUNT else 1
-    except Exception:  # a later one is damaged: the first may still be sound
-        return 1
+        return encode_picture(first, kind, quality, options)
+    except (OSError, ValueError, MemoryError) as error:
+        raise ImageError(f"{path}: cannot be written ({error})") from error
 
 
-def _gif_frames(data: bytes) -> int:
-    """Count the frames of a GIF up to the most; Pillow takes each apart to know the next."""
-    count, at = 0, 13 + _color_table(data[10])
-    while count < MOST_PAGES and at < len(data) and data[at] in (_EXTENSION, _FRAME):
-        if data[at] == _FRAME:
-            count += 1
-            at += 11 + _color_table(data[at + 9])
-        else:
-            at += 2
-        while data[at]:  # blocks of up to 255 bytes
-            at += data[at] + 1
-        at += 1
-    return count
-
-
-def _color_table(flags: int) -> int:
-    return 3 << ((flags & _COLORS) + 1) if flags & _HAS_COLORS else 0
+def _timing(kind: str, pages: Sequence[Page], pictures: Sequence[Image.Image]) -> dict[str, Any]:
+    times = [page.milliseconds for page in pages]
+    options: dict[str, Any] = {}
+    if all(time is not None for time in times):
+        options["duration"] = [round(time or 0) for time in times]
+    if pages[0].loops is not None and kind != "AVIF":
+        options["loop"] = pages[0].loops
+    if kind == "GIF" and any(picture.mode == "RGBA" for picture in pictures):
+        options["disposal"] = _CLEARED
+    return options

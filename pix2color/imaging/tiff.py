@@ -7,6 +7,7 @@ Pillow reads some kinds as something else without a word: 16 bits of which 0 is 
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from pix2color.extras import require
 from pix2color.imaging.captions import CAPTIONS
 from pix2color.imaging.checksums import check_deflated
 from pix2color.imaging.levels import NOTE, RANGE, value_range
-from pix2color.imaging.tiff_tags import Directory, main_directory
+from pix2color.imaging.page_count import PAGES
+from pix2color.imaging.tiff_tags import Directory, full_pages
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _COLORS, _FILL = 256, 257, 258, 259, 262, 266
 _SAMPLES, _MAX, _PLANAR, _INKS, _EXTRA, _FORMAT = 277, 281, 284, 332, 338, 339
@@ -40,8 +42,8 @@ _PLACES = (273, 279, 324, 325, 288, 289, 330, 347, 512, 513, 514, 519, 520, 521)
 def open_tiff(path: Path, data: bytes) -> Image.Image:
     """Return the first page of a TIFF file that is no thumbnail, as an opened or a made picture.
 
-    ``Image.info`` of a deep one has what the file states about its range of values, and of a made
-    one the note of ``levels.value_range``, and its EXIF.
+    ``Image.info`` has the number of such pages; of a deep one what the file states about its range
+    of values, and of a made one the note of ``levels.value_range``, and its EXIF.
 
     Args:
         path: names the file in errors.
@@ -53,7 +55,19 @@ def open_tiff(path: Path, data: bytes) -> Image.Image:
         DecompressionBombError: it has more pixels than Pillow would open.
         Exception: it is damaged.
     """
-    page, _ = main_directory(io.BytesIO(data))
+    pages = full_pages(io.BytesIO(data))
+    picture = _open_page(path, data, pages[0])
+    picture.info[PAGES] = len(pages)
+    return picture
+
+
+def tiff_pages(path: Path, data: bytes) -> Iterator[Image.Image]:
+    """Yield all pages of a TIFF file that are no thumbnails; see ``open_tiff``."""
+    for page in full_pages(io.BytesIO(data)):
+        yield _open_page(path, data, page)
+
+
+def _open_page(path: Path, data: bytes, page: Directory) -> Image.Image:
     if page.page is None or not _is_trusted(page):
         picture = _made(path, data, page)
     else:

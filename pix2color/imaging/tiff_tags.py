@@ -87,8 +87,11 @@ def directories(file: BinaryIO) -> Iterator[Directory]:
         offset = following
 
 
-def main_directory(file: BinaryIO) -> tuple[Directory, int]:
-    """Return the directory of the first page that is no thumbnail, and the number of such pages.
+def full_pages(file: BinaryIO) -> list[Directory]:
+    """Return the directories of the pages that are no thumbnails; there is always one.
+
+    If the file has but thumbnails, that is the picture that belongs to the first of them, or else
+    they are its pages.
 
     Args:
         file: at the start of a TIFF or BigTIFF file; it is left anywhere.
@@ -107,14 +110,14 @@ def main_directory(file: BinaryIO) -> tuple[Directory, int]:
         raise ValueError("there is no page in it")
     full = [page for page in found if not page.is_reduced]
     if full:
-        return full[0], len(full)
+        return full
     first = found[0]
     big = first_bytes_big(file)
     for offset in first.numbers.get(_SUB_DIRECTORIES, ()):
         sub, _ = _Reader(file, first.order, big).read(int(offset), None)
         if not sub.is_reduced:
-            return sub, 1
-    return first, 1
+            return [sub]
+    return found
 
 
 def first_bytes_big(file: BinaryIO) -> bool:

@@ -69,14 +69,19 @@ class ChromaStatistics:
         except UsageError as error:
             raise UsageError(f"{name}: {error}") from error
 
-    def transfer_to(self, ab: np.ndarray) -> np.ndarray:
+    def transfer_to(self, ab: np.ndarray, own: ChromaStatistics | None = None) -> np.ndarray:
         """Return ab (2, h, w), float32, moved and stretched until it has these statistics.
 
         This is the linear map between two Gaussians that moves colours least (Pitié & Kokaram
         2007, "The linear Monge-Kantorovitch linear colour mapping for example-based colour
         transfer"), stretching threefold at most.
+
+        Args:
+            ab: what is moved.
+            own: the statistics it starts from, by default its own; a frame of a film has those of
+                its scene.
         """
-        own = ChromaStatistics.from_ab(ab)
+        own = own or ChromaStatistics.from_ab(ab)
         # Hardly spread colours would be blown up to fill the reference's.
         root = _square_root(own.covariance + 1e-6 * np.eye(2))
         inverse = np.linalg.inv(root)
@@ -100,14 +105,17 @@ def with_statistics(options: ColorizeOptions) -> ColorizeOptions:
     return replace(options, like=ChromaStatistics.from_photo(options.like))
 
 
-def adjust(ab: np.ndarray, options: ColorizeOptions) -> np.ndarray:
+def adjust(
+    ab: np.ndarray, options: ColorizeOptions, own: ChromaStatistics | None = None
+) -> np.ndarray:
     """Return ab (2, h, w), float32, adjusted by ``like``, saturation and temperature.
 
-    They are applied in this order. The result may hold colours that do not exist in sRGB.
+    They are applied in this order. The result may hold colours that do not exist in sRGB. ``own``
+    are the statistics that ``like`` starts from; see ``ChromaStatistics.transfer_to``.
     """
     like = with_statistics(options).like
     if isinstance(like, ChromaStatistics):
-        ab = like.transfer_to(ab)
+        ab = like.transfer_to(ab, own)
     warmth = np.array(_WARMEST, np.float32) * (options.temperature / MAX_TEMPERATURE)
     return ab * np.float32(options.saturation) + warmth[:, None, None].astype(np.float32)
 

@@ -12,10 +12,12 @@ from pix2color.color.recompose import Planes, recompose_deep
 from pix2color.errors import ImageError
 from pix2color.imaging.deep import encode_deep
 from pix2color.imaging.grayscale import GrayPhoto
-from pix2color.imaging.io import encode_planes
+from pix2color.imaging.io import encode_picture, encode_planes
 from pix2color.inference.options import DEEP, ColorizeOptions
 
 _GAP = 16  # pixels between before and after
+_LONGEST_JPEG = 65_500  # pixels of a side, for libjpeg
+_WHITE_DOUBT = 50.0  # distance of a* and b* that is white in the map
 
 
 @dataclass(frozen=True)
@@ -61,17 +63,27 @@ class ColoredPhoto:
         )
 
     def encode_comparison(self, path: Path, options: ColorizeOptions) -> bytes:
-        """Return before | after, side by side with white between, as the bytes of a file.
+        """Return before | after with white between, as the bytes of a file.
 
+        They are side by side, and one above the other where that would be too wide for JPEG.
         Arguments and errors are those of ``encode``; no metadata is carried over.
         """
         gray, planes = self.photo.gray, self.planes
-        height, width = gray.shape
-        white = np.full((height, _GAP + width % 2), 255, np.uint8)
-        neutral = np.full((len(planes.cb), (width + white.shape[1]) // 2), 128, np.uint8)
+        axis = 1 if 2 * gray.shape[1] + 2 * _GAP <= _LONGEST_JPEG else 0
+        white, neutral = list(gray.shape), list(planes.cb.shape)
+        white[axis] = _GAP + gray.shape[axis] % 2
+        neutral[axis] = (gray.shape[axis] + white[axis]) // 2
+        unmoved = np.full(neutral, 128, np.uint8)
         pair = Planes(
-            np.concatenate([gray, white, planes.y], axis=1),
-            np.concatenate([neutral, planes.cb], axis=1),
-            np.concatenate([neutral, planes.cr], axis=1),
+            np.concatenate([gray, np.full(white, 255, np.uint8), planes.y], axis),
+            np.concatenate([unmoved, planes.cb], axis),
+            np.concatenate([unmoved, planes.cr], axis),
         )
         return encode_planes(path, pair, quality=options.quality)
+
+
+def encode_doubt(doubt: np.ndarray) -> bytes:
+    """Return a map of doubt, float32 (H, W), as the bytes of a PNG: the lighter, the more of it."""
+    levels = doubt * (255 / _WHITE_DOUBT)
+    picture = Image.fromarray(levels.clip(0, 255).round().astype(np.uint8))
+    return encode_picture(picture, "PNG", 0, {})

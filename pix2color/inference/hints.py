@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from numbers import Real
@@ -14,7 +15,8 @@ from PIL import ImageColor
 
 from pix2color.errors import UsageError
 
-_ENDING = ".hints.json"
+HINTS_ENDING = ".hints.json"
+"""Behind the name of a photo: of the file with its hints."""
 _MOST = 1000  # in one file
 _SQUARE = 3  # pixels of what the network sees that a hint covers
 
@@ -69,9 +71,48 @@ class Hint:
             raise UsageError(f"hint {text}: write it as X,Y,COLOR, like 120,80,#7a2e2e") from error
 
 
+@dataclass(frozen=True)
+class FilmHint:
+    """The colour of a thing in a film.
+
+    Attributes:
+        hint: what colour it has where, in pixels of the upright frame.
+        seconds: when, from the start of the film.
+    """
+
+    hint: Hint
+    seconds: float
+
+    @classmethod
+    def parse(cls, text: str) -> FilmHint:
+        """Return the hint that is written as ``X,Y,COLOR@TIME``, the time as 83.5 or 1:23.5.
+
+        Raises:
+            UsageError: it is not written like that.
+        """
+        place, at, time = text.rpartition("@")
+        try:
+            seconds = 0.0
+            for part in time.split(":"):
+                seconds = 60 * seconds + float(part)
+            if not at or not 0 <= seconds < float("inf"):
+                raise ValueError(time)
+        except ValueError as error:
+            raise UsageError(
+                f"hint {text}: in a film, say when, as X,Y,COLOR@TIME, like 120,80,#7a2e2e@1:23.5"
+            ) from error
+        return cls(Hint.parse(place), seconds)
+
+
+def own_hints(photo: Path) -> list[Hint]:
+    """Return the hints in the file beside a photo, if there is one; errors as ``read_hints``."""
+    path = hints_path(photo)
+    return read_hints(path) if os.path.isfile(path) else []  # its name may be too long to be
+
+
 def hints_path(photo: Path) -> Path:
     """Return the path of the file that may hold a photo's hints, ``NAME.hints.json`` beside it."""
-    return photo.with_name(photo.stem + _ENDING)
+    return photo.with_name(photo.stem + HINTS_ENDING)
 
 
 def read_hints(path: Path) -> list[Hint]:
@@ -104,13 +145,15 @@ def parse_hints(text: str) -> list[Hint]:
     return hints
 
 
-def paint_hints(hints: Iterable[Hint], photo: np.ndarray, reduced: np.ndarray) -> np.ndarray:
+def paint_hints(
+    hints: Iterable[Hint], photo: tuple[int, ...], reduced: tuple[int, ...]
+) -> np.ndarray:
     """Return hints as the network sees them, painted on an empty picture.
 
     Args:
         hints: of the photo.
-        photo: (H, W), its gray at full size.
-        reduced: (h, w), what the network sees of it.
+        photo: its (H, W).
+        reduced: (h, w) of what the network sees of it.
 
     Returns:
         uint8 (4, h, w): red, green, blue, and 255 where a hint is, 0 elsewhere.
@@ -118,16 +161,16 @@ def paint_hints(hints: Iterable[Hint], photo: np.ndarray, reduced: np.ndarray) -
     Raises:
         UsageError: one lies outside of the photo.
     """
-    height, width = photo.shape
-    painted = np.zeros((4, *reduced.shape), np.uint8)
+    height, width = photo
+    painted = np.zeros((4, *reduced), np.uint8)
     for hint in hints:
         if not (0 <= hint.x < width and 0 <= hint.y < height):
             raise UsageError(
                 f"hint at {hint.x:g},{hint.y:g}: is outside of the photo, which is {width} pixels "
                 f"wide and {height} high"
             )
-        top = _start(hint.y / height, reduced.shape[0])
-        left = _start(hint.x / width, reduced.shape[1])
+        top = _start(hint.y / height, reduced[0])
+        left = _start(hint.x / width, reduced[1])
         spot = (slice(None), slice(top, top + _SQUARE), slice(left, left + _SQUARE))
         painted[spot] = np.array([*hint.rgb, 255], np.uint8)[:, None, None]
     return painted

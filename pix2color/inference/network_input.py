@@ -65,7 +65,8 @@ def reduce_photo(photo: GrayPhoto, render_size: int, hints: Sequence[Hint] = ())
         width, height = (min(side, _LONGEST_STRIP) for side in sides)
         picture = picture.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=2.0)
     reduced = np.asarray(picture)
-    return ReducedPhoto(photo, reduced, paint_hints(hints, photo.gray, reduced) if hints else None)
+    painted = paint_hints(hints, photo.gray.shape, reduced.shape) if hints else None
+    return ReducedPhoto(photo, reduced, painted)
 
 
 def stack(batch: list[ReducedPhoto]) -> np.ndarray:

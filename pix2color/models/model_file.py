@@ -63,9 +63,9 @@ def load_model(run_or_file: Path) -> tuple[Generator, ModelInfo]:
     """
     path = locate_model(run_or_file)
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(path, framework="np") as file:  # torch's way needs a name in UTF-8
             header = (file.metadata() or {}).get(KEY)
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            state = {name: torch.from_numpy(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise ModelError(f"{path}: {_what_it_is(path)}") from error
     if header is None:

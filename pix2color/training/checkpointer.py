@@ -58,7 +58,7 @@ class Checkpointer:
         """Go on from a checkpoint; the engine has its part already."""
         self.recorder.load_state_dict(state)
         if state["photos"] != self.fingerprint:
-            say("warning: the training photos have changed since; going on with them")
+            say("warning: the list of training photos has changed since; going on with it")
 
     def outdate(self) -> None:
         """Let the next ``save`` write, even at a step that is saved already."""

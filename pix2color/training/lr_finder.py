@@ -63,7 +63,7 @@ def find_rate(recipe: PretrainRecipe, *, steps: int, out: Path) -> Finding:
     finding = _mock_training(recipe, steps)
     figure = _plot(finding)
     with replacing(out) as temporary:
-        figure.savefig(temporary, format="png", dpi=120)
+        figure.savefig(temporary, format="png", dpi=120, metadata={"Software": "pix2color"})
     with SummaryWriter(str(folder)) as board:
         for step, (rate, loss) in enumerate(zip(finding.rates, finding.losses, strict=True)):
             board.add_scalar("lr-find/loss", loss, step)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import statistics
 import time
 from collections import Counter
@@ -16,7 +15,7 @@ from torch import Tensor
 
 from pix2color.config.schema import Recipe
 from pix2color.data.batches import Batch, EpochOrder
-from pix2color.files import replacing
+from pix2color.files import write_rows
 from pix2color.progress import say, track
 from pix2color.training.collapse import CollapseWatch
 from pix2color.training.engine import SKIPPED, Engine
@@ -126,10 +125,9 @@ class Recorder:
 
     def write_left_out(self) -> None:
         """List the photos that were left out so far, if there are any."""
-        if not self.left_out:
-            return
-        with replacing(self.folder / _LEFT_OUT) as temporary, temporary.open("w") as file:
-            csv.writer(file).writerows([("photo", "reason"), *sorted(self.left_out.items())])
+        if self.left_out:
+            rows = [("photo", "reason"), *sorted(self.left_out.items())]
+            write_rows(self.folder / _LEFT_OUT, rows)
 
     def finish(self) -> None:
         """Note in the curves that the budget is spent and all is written."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -61,7 +63,8 @@ def train(recipe: AnyRecipe) -> Path:
     if restarted and checkpoint.exists(folder / CHECKPOINTS_IN_RUN):
         return resume(folder, task=recipe.task)
     if folder.exists() and not restarted:
-        raise UsageError(f"{folder}: exists; choose another --name, or --resume {folder}")
+        quoted = shlex.quote(str(folder))
+        raise UsageError(f"{folder}: exists; choose another --name, or --resume {quoted}")
     if not recipe.data.train:
         raise UsageError("no photos to train on; name a folder of colour photos with --data")
     torch.manual_seed(recipe.seed)
@@ -95,23 +98,33 @@ def train(recipe: AnyRecipe) -> Path:
     return _run(folder, with_absolute_paths(recipe.model_copy(update=known)), generator, state=None)
 
 
-def resume(folder: Path, *, task: str | None = None, workers: int | None = None) -> Path:
+def resume(
+    folder: Path, *, task: str | None = None, changes: Mapping[str, Any] = MappingProxyType({})
+) -> Path:
     """Go on with a run from its newest checkpoint, exactly as if it had not been stopped.
 
     Args:
         folder: the run.
         task: refuse a run of another one.
-        workers: another number of data processes, which changes nothing but the speed.
+        changes: dotted key to value of settings that do not change the run: ``data.workers``, and
+            ``data.train`` and ``data.val`` of photos that have moved.
 
     Raises:
-        MissingPathError: ``folder`` is no run.
+        MissingPathError: ``folder`` is no run, or its photos have moved.
         ModelError: it has no readable checkpoint.
     """
     folder = folder.resolve()
     config = folder / CONFIG_IN_RUN
     if not config.is_file():
         raise MissingPathError(f"{folder}: no run to resume; it has no {CONFIG_IN_RUN}")
-    recipe = load_recipe(task, config, flags={"data.workers": workers})
+    recipe = with_absolute_paths(load_recipe(task, config, flags=dict(changes)))
+    for flag, places in (("--data", recipe.data.train), ("--val", recipe.data.val)):
+        for place in places:
+            if not place.is_dir():
+                raise MissingPathError(
+                    f"{place}: the photos of this run are not there any more; say where they are: "
+                    f"--resume {shlex.quote(str(folder))} {flag} FOLDER"
+                )
     generator = build_generator(recipe.model.name, recipe.model.options)
     return _run(
         folder, recipe, generator, state=checkpoint.load_newest(folder / CHECKPOINTS_IN_RUN)
@@ -234,6 +247,6 @@ def _raise_if_interrupted(stop: StopPolicy, recipe: Recipe, folder: Path) -> Non
     if stop.interrupted:
         raise Stopped(
             f"{stop.signal_name}: stopped at step {stop.engine.step_number}, all is saved; "
-            f"go on with: pix2color {recipe.task} --resume {folder}",
+            f"go on with: pix2color {recipe.task} --resume {shlex.quote(str(folder))}",
             stop.exit_code,
         )

@@ -34,6 +34,11 @@ def select_photos(recipe: Recipe) -> tuple[list[Photo], list[Photo]]:
         val = collect(recipe.data.val)
         kept_out = {photo.path for photo in val}
         train = [photo for photo in photos if photo.path not in kept_out]
+        if not train:
+            raise DataError(
+                f"{recipe.data.val[0]}: --val holds all photos of --data, and none is left for "
+                "training; give --val other photos, or leave it out"
+            )
     else:
         train, val = split(photos, recipe.data.val_fraction)
     if not train:

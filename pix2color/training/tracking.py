@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +36,10 @@ class Tracker:
         self._jsonl_path = run / METRICS_IN_RUN
         _drop_after(self._jsonl_path, first_step)
         self._jsonl = self._jsonl_path.open("a", encoding="utf-8")
+        self._closing = contextlib.ExitStack()
+        place = self._closing.enter_context(_named_in_utf8(run))
         # TensorBoard discards older points from purge_step on: no zigzag.
-        self._board = SummaryWriter(str(run), purge_step=first_step + 1 if first_step else None)
+        self._board = SummaryWriter(str(place), purge_step=first_step + 1 if first_step else None)
         if not first_step:
             self._write_recipe(recipe)
 
@@ -54,7 +59,7 @@ class Tracker:
 
     def text(self, name: str, text: str, step: int = 0) -> None:
         """Write words beside the curves."""
-        self._board.add_text(name, text, step)
+        self._board.add_text(name, _in_utf8(text), step)
 
     def finished(self, step: int) -> None:
         """Write that the budget is spent, a line that the folder of a stopped run lacks."""
@@ -63,19 +68,39 @@ class Tracker:
     def close(self) -> None:
         self._jsonl.close()
         self._board.close()
+        self._closing.close()
 
     def _write(self, point: dict[str, Any]) -> None:
         self._jsonl.write(json.dumps(point) + "\n")
         self._jsonl.flush()
 
     def _write_recipe(self, recipe: Recipe) -> None:
-        text = dump_recipe(recipe)
+        text = _in_utf8(dump_recipe(recipe))
         self._board.add_text("recipe", "\n".join("    " + line for line in text.splitlines()))
         flat = {k: v for k, v in _flat(recipe.model_dump(mode="json")) if v is not None}
-        plain = {k: v if isinstance(v, (bool, int, float)) else str(v) for k, v in flat.items()}
+        plain = {
+            k: v if isinstance(v, (bool, int, float)) else _in_utf8(str(v)) for k, v in flat.items()
+        }
         # add_hparams() would open a second run folder; these summaries belong to this one.
         for summary in hparams(plain, dict.fromkeys(HPARAM_METRICS, 0.0)):
             self._board._get_file_writer().add_summary(summary)
+
+
+@contextlib.contextmanager
+def _named_in_utf8(folder: Path) -> Iterator[Path]:
+    """Yield a path of a folder that TensorBoard takes: all of it in UTF-8, if need be by a link."""
+    if _in_utf8(str(folder)) == str(folder):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory() as place:
+        link = Path(place) / "run"
+        link.symlink_to(folder.resolve(), target_is_directory=True)
+        yield link
+
+
+def _in_utf8(text: str) -> str:
+    """Return a text with names of files in it that are not in UTF-8 as what can be shown."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _flat(tree: dict, prefix: str = "") -> list[tuple[str, object]]:

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from command_line import invoke
 from conftest import colour_photos, one_line, pix2color
 from PIL import Image, ImageEnhance
 from skimage import data
@@ -150,6 +151,57 @@ def test_running_again_adds_only_what_is_new(kind, mixed, tmp_path):
     assert {p.path.name for p in collect([out])} >= {"coffee.jpg", "rocket.jpg"}
     if kind == "raw":
         assert contents(out)["pictures.bin"].startswith(before["pictures.bin"])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_photos_that_changed_or_went_leave_nothing_behind(kind, tmp_path):
+    source, other, out = tmp_path / "in", tmp_path / "other", tmp_path / "out"
+    pictures = {name: Image.fromarray(pixels) for name, pixels in colour_photos().items()}
+    for folder in (source, other):
+        folder.mkdir()
+    for name in ("astronaut", "chelsea", "coffee"):
+        pictures[name].save(source / f"{name}.png")
+    shutil.copy(source / "coffee.png", source / "same.png")
+    pictures["rocket"].save(other / "rocket.png")
+    words = ("prepare", "--out", out, "--size", 64, "--min-side", 64, "--workers", 0, *KINDS[kind])
+    assert invoke(*words, other).returncode == 0
+    assert invoke(*words, source).returncode == 0
+    gone = {p.path.name: np.asarray(p.read()).tobytes() for p in collect([out])}["coffee.png"]
+
+    ImageEnhance.Color(pictures["chelsea"]).enhance(1.6).save(source / "chelsea.png")
+    pictures["rocket"].rotate(90).save(source / "astronaut.png")  # another photo, the same name
+    (source / "coffee.png").unlink()
+    result = invoke(*words, source)
+    assert "4 photos prepared, 3 of them now, 3 taken out" in result.stderr
+    photos = {photo.path.name: photo for photo in collect([out])}
+    assert set(photos) == {"astronaut.png", "chelsea.png", "same.png", "rocket.png"}
+    assert lines(out / "dropped.csv") == []  # the copy's original went, and it is none of itself
+    for name, photo in photos.items():
+        folder = other if name == "rocket.png" else source
+        truth = np.asarray(read_rgb(folder / name).resize(photo.read().size, Image.BICUBIC), int)
+        assert np.abs(np.asarray(photo.read(), int) - truth).mean() < 4
+    if kind == "raw":
+        assert (out / "pictures.bin").read_bytes().count(gone) == 1  # that of its copy
+    known = {line["file"] for line in lines(out / "manifest.csv")}
+    assert {path.name for path in out.iterdir()} == {
+        *("prepared.json", "manifest.csv", "dropped.csv", *known)
+    }
+    assert "4 photos prepared, 0 of them now" in invoke(*words, source).stderr
+
+
+def test_colours_of_our_own_are_no_truth(tmp_path, write_photo):
+    write_photo("in/true.jpg", Image.fromarray(data.chelsea()))
+    write_photo("in/gray.jpg", Image.fromarray(data.camera()))
+    assert invoke(tmp_path / "in" / "gray.jpg").returncode == 0
+    assert invoke(tmp_path / "in" / "gray.jpg", "--out", tmp_path / "in" / "out").returncode == 0
+    assert [photo.path.name for photo in collect([tmp_path / "in"])] == [
+        *("gray-colour.jpg", "gray.jpg", "true.jpg")  # that is seen when it is read
+    ]
+    out = tmp_path / "prepared"
+    assert invoke("prepare", tmp_path / "in", "--out", out, "--workers", 0).returncode == 0
+    why = {Path(line["source"]).name: line["reason"] for line in lines(out / "dropped.csv")}
+    assert why["gray-colour.jpg"] == "coloured by pix2color"
+    assert [photo.path.name for photo in collect([out])] == ["true.jpg"]
 
 
 @pytest.mark.parametrize("kind", ["raw", pytest.param("shards", marks=pytest.mark.slow)])

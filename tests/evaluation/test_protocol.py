@@ -1,9 +1,12 @@
 import csv
 import json
+import os
+import shutil
 
 import numpy as np
 import pytest
 import torch
+from command_line import invoke
 from conftest import one_line, pix2color
 from PIL import Image
 from skimage import data
@@ -151,6 +154,14 @@ def test_the_command_prints_and_writes_everything(photos, pretrained, tmp_path):
     truth = np.asarray(picture)[34:290, 530:786].astype(int)
     assert np.ptp(gray, axis=2).max() <= 2
     assert np.ptp(truth, axis=2).mean() > 10
+
+
+def test_names_need_not_be_in_utf8(photos, tmp_path):
+    name = bytes(tmp_path) + b"/caf\xe9"
+    shutil.copytree(photos / "coffee", os.fsdecode(name))
+    words = ("--data", os.fsdecode(name), "--no-critic", "--csv", tmp_path / "a.csv")
+    assert invoke("evaluate", *words).returncode == 0
+    assert (tmp_path / "a.csv").read_bytes().count(name + b"/") == 6
 
 
 def test_json_has_null_for_what_could_not_be_had(photos, pretrained):

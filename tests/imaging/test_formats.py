@@ -12,14 +12,9 @@ from PIL import Image, ImageCms, TiffImagePlugin
 from skimage import data
 
 from pix2color.errors import ImageError, MissingExtraError
+from pix2color.imaging.folders import find_photos
 from pix2color.imaging.grayscale import read_gray_photo
-from pix2color.imaging.io import (
-    find_photos,
-    open_picture,
-    output_path,
-    read_rgb,
-    reading_limits,
-)
+from pix2color.imaging.io import open_picture, output_path, read_rgb, reading_limits
 
 CAMERA = Image.fromarray(data.camera())
 

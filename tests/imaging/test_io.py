@@ -9,7 +9,8 @@ from skimage import data
 from pix2color.color.recompose import Planes
 from pix2color.errors import DataError, ImageError, MissingPathError
 from pix2color.files import replacing
-from pix2color.imaging.io import encode_planes, find_photos, read_rgb, write_picture
+from pix2color.imaging.folders import find_photos
+from pix2color.imaging.io import encode_planes, read_rgb, write_picture
 
 GRADIENT = np.linspace(0, 255, 40 * 60).reshape(40, 60)
 

@@ -13,6 +13,7 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
+import films
 import pytest
 from conftest import ROOT, pix2color, settings
 from PIL import Image
@@ -28,6 +29,7 @@ MARK = re.compile(r" *<!-- (tested|not run: \S.*) -->")
 SERVER = "docs/serve.md"
 NEEDS = {  # beyond what pix2color always has
     "docs/colorize.md": "onnxruntime",
+    "docs/films.md": "av",
     "docs/experiments.md": "optuna",
     "docs/training.md": "webdataset",
 }
@@ -115,6 +117,7 @@ def home(photos, tmp_path):
     (tmp_path / "card.md").write_text("A model.")
     for place in (tmp_path / "grandma.jpg", tmp_path / "old-photos" / "camera.jpg"):
         Image.fromarray(data.camera()).save(place)
+    films.write_film(tmp_path / "film.mp4", films.drawn_frames(12), codec="libx264")
     return tmp_path
 
 

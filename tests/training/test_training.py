@@ -1,13 +1,16 @@
 """Whole runs, by the real command line."""
 
 import json
+import os
 import re
+import shlex
 import shutil
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
+from command_line import invoke
 from conftest import QUICK, ROOT, SHORT, one_line, pix2color, settings
 from PIL import Image
 from safetensors.torch import load_file
@@ -51,6 +54,36 @@ def board(run: Path) -> EventAccumulator:
 
 def curve(events: EventAccumulator, tag: str) -> list[int]:
     return [point.step for point in events.Scalars(tag)]
+
+
+def test_photos_of_any_name_may_move_between_two_halves_of_a_run(photos, tmp_path):
+    moved = Path(os.fsdecode(bytes(tmp_path) + b"/moved caf\xe9"))
+    shutil.copytree(photos, tmp_path / "photos")
+    Image.fromarray(data.camera()).save(os.fsdecode(bytes(tmp_path) + b"/photos/caf\xe9.png"))
+    runs = ("--runs-dir", tmp_path / "runs", "--max-steps", 2)
+    result = invoke(
+        *("pretrain", "--data", tmp_path / "photos", "--name", "my run", *runs),
+        *settings(*QUICK, "data.batch_size=24", "data.val_fraction=0", "data.min_colorfulness=6"),
+    )
+    assert result.returncode == 0, result.stderr
+    run = tmp_path / "runs" / "my run"
+    assert b"caf\xe9.png,gray" in (run / "left-out.csv").read_bytes()
+    config = run / "config.yaml"
+    config.write_text(config.read_text().replace("max_steps: 2", "max_steps: 3"))
+    (tmp_path / "photos").rename(moved)
+    told = one_line(invoke("pretrain", "--resume", run), 2)
+    cure = shlex.split(told.partition("say where they are: ")[2])
+    assert cure == ["--resume", str(run), "--data", "FOLDER"]
+    result = invoke("pretrain", *cure[:-1], moved)
+    assert result.returncode == 0, result.stderr
+    assert (run / "checkpoints" / "step-00000003").exists()
+
+
+def test_photos_to_validate_on_must_be_others(photos, tmp_path):
+    words = ("pretrain", "--data", photos, "--val", photos, "--runs-dir", tmp_path / "runs")
+    told = one_line(invoke(*words, "--max-steps", 1, *settings(*QUICK)), 1)
+    assert "--val" in told
+    assert "--val-fraction" not in told
 
 
 class TestPretrain:
