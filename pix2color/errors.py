@@ -58,7 +58,16 @@ class ImageError(Pix2colorError):
 
 
 class HasColorError(ImageError):
-    """The error of a photo that has colour already, and was not to be coloured by force."""
+    """The error of a photo that has colour already, and was not to be coloured by force.
+
+    Attributes:
+        color: how much, by ``pix2color.imaging.color_measure``, if that was measured.
+        doubtful: it may be a toned photo after all.
+    """
+
+    def __init__(self, message: str, color: float | None = None, doubtful: bool = False) -> None:
+        super().__init__(message)
+        self.color, self.doubtful = color, doubtful
 
 
 class OwnColorsError(ImageError):

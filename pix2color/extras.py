@@ -22,6 +22,8 @@ _EXTRA_OF = {
     "huggingface_hub": "hub",
     "pillow_heif": "formats",
     "rawpy": "formats",
+    "tifffile": "formats",
+    "imagecodecs": "formats",
     "av": "video",
     "cv2": "video",
 }

@@ -92,11 +92,6 @@ def _add_saturated(levels: np.ndarray, move: np.ndarray, out: np.ndarray) -> Non
         lines -= down[:count]
 
 
-def ycbcr_to_rgb(y: Image.Image, cb: Image.Image, cr: Image.Image) -> Image.Image:
-    """Join three planes of one size to an RGB picture; Pillow's own conversion rounds down."""
-    return Image.merge("RGB", [y, cb, cr]).convert("RGB", sum(_RGB_FROM_YCBCR, ()))
-
-
 @dataclass(frozen=True)
 class ChromaMaps:
     """The chroma maps of a photo, at the size of the network.

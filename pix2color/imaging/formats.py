@@ -20,7 +20,12 @@ _HEIF_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
 _RAW_SUFFIXES = frozenset(
     {".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw"}
 )
-READ_ONLY_SUFFIXES = _HEIF_SUFFIXES | _RAW_SUFFIXES
+LOSSLESS_SUFFIXES = frozenset(
+    {".psd", ".jp2", ".j2k", ".jpf", ".jpx", ".j2c", ".jpc"}
+    | {".pgm", ".ppm", ".pbm", ".pnm", ".pfm", ".apng"}
+)
+"""Endings of those of them that hold pictures as they are."""
+READ_ONLY_SUFFIXES = _HEIF_SUFFIXES | _RAW_SUFFIXES | LOSSLESS_SUFFIXES | {".mpo"}
 """Endings of files that are read and not written."""
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _RAW_STARTS = (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0")

@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-import simplejpeg
 from PIL import Image
 
 from pix2color.color.lab import rgb_to_gray
-from pix2color.color.recompose import ycbcr_to_rgb
-from pix2color.errors import ImageError
 from pix2color.imaging import srgb
+from pix2color.imaging.color_measure import (
+    LEAST_COLOR,
+    LOOKED_AT,
+    color_measure,
+    counts_as_color,
+    is_doubtful,
+)
+from pix2color.imaging.damage import strictly_first
 from pix2color.imaging.io import open_picture, read_file
+from pix2color.imaging.jpeg import check_jpeg, decode_jpeg
+from pix2color.imaging.levels import RANGE
 from pix2color.imaging.metadata import Metadata
+from pix2color.imaging.page_count import count_pages, page_note
 
-# What is left of Cb and Cr in a thumbnail once a curve over Y' (the toning) and a slope over the
-# place (a stain, uneven fading) are taken out. Of colour photos, 1 % look toned by this rule; of
-# photos toned and stained by program, 0.8 % look coloured (benchmarks/processing.py).
-_THUMBNAIL = 32
-_DISTINCT = 6.0
-_MAX_DISTINCT = 0.02
-_START_OF_SCAN = b"\xff\xda"
-_MOST_SCANS = 100  # of a progressive JPEG; each is as long to decode as the picture is large
 _NEUTRAL = 3  # levels of Cb and Cr that JPEG leaves in a gray picture
 
 Source = Path | str | bytes | bytearray | memoryview | BinaryIO | Image.Image | np.ndarray
 """The ways to give a photo."""
-FIRST_OF = "first of "
-"""How the note begins that a file has more pages than were read."""
 _SHAPES = "(H, W), (H, W, 3) or (H, W, 4)"
 
 
@@ -42,7 +41,7 @@ class GrayPhoto:
         gray: uint8 (H, W), upright; sRGB gray of the photo's own luminance.
         deep: the same in 16 bits, uint16 (H, W), if the photo has more than 8.
         alpha: uint8 (H, W), or None.
-        has_color: it is no black-and-white photo, toned or not.
+        color: how much colour it has that no toning explains; see ``color_measure``.
         metadata: to be carried over.
         notes: what a person should know about the reading.
         pages: pages or frames of the file, of which this is the first.
@@ -50,11 +49,21 @@ class GrayPhoto:
 
     gray: np.ndarray
     alpha: np.ndarray | None = None
-    has_color: bool = False
+    color: float = 0.0
     metadata: Metadata = field(default_factory=Metadata)
     notes: list[str] = field(default_factory=list)
     deep: np.ndarray | None = None
     pages: int = 1
+
+    @property
+    def has_color(self) -> bool:
+        """Whether it is no black-and-white photo, toned or not."""
+        return counts_as_color(self.color)
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether that may be wrong."""
+        return is_doubtful(self.color)
 
 
 def as_gray_photo(source: Source) -> GrayPhoto:
@@ -97,7 +106,10 @@ def _picture_of(array: np.ndarray) -> Image.Image:
             f"a photo must be uint8 or floating point with a shape of {_SHAPES}, or uint16 with "
             f"one of (H, W). Got {array.dtype} {array.shape}"
         )
-    return Image.fromarray(array)
+    picture = Image.fromarray(array)
+    if array.dtype == np.uint16:
+        picture.info[RANGE] = (0, 65535)
+    return picture
 
 
 def read_gray_photo(path: Path, data: bytes | None = None) -> GrayPhoto:
@@ -112,51 +124,67 @@ def read_gray_photo(path: Path, data: bytes | None = None) -> GrayPhoto:
     """
     if data is None:
         data = read_file(path)
-    with open_picture(path, data) as file:
-        if file.info.get("progressive") and data.count(_START_OF_SCAN) > _MOST_SCANS:
-            raise ImageError(f"{path}: has more scans than any photo, which would take for ever")
-        pages, metadata = count_pages(file), Metadata.from_picture(file)
-        kind = "pages" if file.format == "TIFF" else "frames"
-        if file.format in ("JPEG", "MPO") and not file.info.get("icc_profile"):
-            photo = _from_jpeg(file, data)
-        else:
-            photo = gray_photo(file)
-    photo.metadata, photo.pages = metadata, pages
-    if pages > 1:
-        photo.notes.append(f"{FIRST_OF}{pages} {kind}")
+    photo, damage = strictly_first(lambda: _read(path, data))
+    photo.notes += [damage] if damage else []
     return photo
+
+
+def _read(path: Path, data: bytes) -> GrayPhoto:
+    with open_picture(path, data) as file:
+        photo = _decoded(file, data)
+        # Once it is decoded, or what is wrong with the pixels is taken for wrong metadata.
+        photo.metadata = Metadata.from_picture(file)
+        photo.pages = count_pages(file, data)
+        notes = (page_note(file, photo.pages), *photo.notes, _doubt(photo))
+        photo.notes = [note for note in notes if note]
+    return photo
+
+
+def _doubt(photo: GrayPhoto) -> str:
+    if photo.has_color or not photo.is_doubtful:
+        return ""
+    return f"perhaps in colour: {photo.color:.2f}, where {LEAST_COLOR:g} and more counts as colour"
+
+
+def _decoded(file: Image.Image, data: bytes) -> GrayPhoto:
+    plain = file.format in ("JPEG", "MPO") and file.mode in ("L", "RGB")
+    if plain and not file.info.get("icc_profile") and not _stores_rgb(file):
+        try:
+            return _from_jpeg(file, data)
+        except ValueError:  # of a rare kind, or damaged, which is tolerated
+            return gray_photo(Image.open(io.BytesIO(data), formats=("JPEG",)))
+    check_jpeg(file, data)
+    return gray_photo(file)
 
 
 def gray_photo(picture: Image.Image) -> GrayPhoto:
     """Return a picture of any mode, opened or made by Pillow, as a gray photo."""
     deep = srgb.deep_gray(picture) if srgb.is_deep(picture) else None
+    notes = [srgb.reading_note(picture)]
     picture = srgb.standard(picture)
     alpha = np.asarray(picture.getchannel("A")) if picture.mode.endswith("A") else None
     if picture.mode[0] == "L":
-        return GrayPhoto(np.asarray(picture.getchannel("L")), alpha, deep=deep)
+        return GrayPhoto(np.asarray(picture.getchannel("L")), alpha, deep=deep, notes=notes)
     rgb = picture.convert("RGB")
-    return GrayPhoto(rgb_to_gray(np.asarray(rgb)), alpha, _has_color(rgb.convert("YCbCr")))
+    opaque = picture.getchannel("A") if alpha is not None else None
+    color = color_measure(rgb.convert("YCbCr"), opaque)
+    return GrayPhoto(rgb_to_gray(np.asarray(rgb)), alpha, color, notes=notes)
 
 
 def _from_jpeg(file: Image.Image, data: bytes) -> GrayPhoto:
     """Read a JPEG without a colour profile by its Y' plane, wherever that is all it needs."""
     turn = srgb.orientation(file)
-    if file.mode == "L":
-        try:
-            gray = simplejpeg.decode_jpeg(data, "GRAY")[..., 0]  # spares Pillow's copies
-        except ValueError:  # damaged, perhaps only a little: Pillow decides
-            return gray_photo(file)
-        return GrayPhoto(srgb.turned(gray, turn))
-    if file.mode != "RGB" or _stores_rgb(file):
-        return gray_photo(file)
+    chroma = None
+    if file.mode == "RGB":
+        # As it is stored, but smaller.
+        width, height = (max(side // 8, min(side, LOOKED_AT)) for side in file.size)
+        file.draft("YCbCr", (width, height))
+        chroma = np.array([plane.getextrema() for plane in file.split()[1:]])
     # Most gray JPEG files have three channels: then the first one is all that is needed.
-    file.draft("YCbCr", None)  # as it is stored
-    y, cb, cr = file.split()
-    levels = np.array([cb.getextrema(), cr.getextrema()])
-    if (abs(levels - 128) <= _NEUTRAL).all():
-        return GrayPhoto(srgb.turned(np.asarray(y), turn))
-    rgb = np.asarray(ycbcr_to_rgb(y, cb, cr))
-    return GrayPhoto(srgb.turned(rgb_to_gray(rgb), turn), None, _has_color(file))
+    if chroma is None or (abs(chroma - 128) <= _NEUTRAL).all():
+        return GrayPhoto(srgb.turned(decode_jpeg(data, "GRAY")[..., 0], turn))
+    gray = rgb_to_gray(decode_jpeg(data, "RGB"))
+    return GrayPhoto(srgb.turned(gray, turn), None, color_measure(file))
 
 
 def _stores_rgb(file: Image.Image) -> bool:
@@ -166,27 +194,3 @@ def _stores_rgb(file: Image.Image) -> bool:
     if "adobe" in file.info:
         return file.info.get("adobe_transform") == 0
     return bytes(component[0] for component in getattr(file, "layer", [])) == b"RGB"
-
-
-def _has_color(picture: Image.Image) -> bool:
-    """Return whether a picture (YCbCr) has more colour than toning and stains give a gray one."""
-    size = (min(_THUMBNAIL, picture.width), min(_THUMBNAIL, picture.height))
-    thumbnail = np.asarray(picture.resize(size, Image.Resampling.BOX), dtype=np.float64) - 128
-    down, across = (
-        place.ravel() for place in np.mgrid[-1 : 1 : size[1] * 1j, -1 : 1 : size[0] * 1j]
-    )
-    y = thumbnail[..., 0].ravel() / 128
-    explained = np.stack([np.ones_like(y), y, y**2, y**3, across, down], axis=1)
-    chroma = thumbnail[..., 1:].reshape(-1, 2)
-    left = chroma - explained @ np.linalg.lstsq(explained, chroma, rcond=None)[0]
-    return bool((np.hypot(*left.T) > _DISTINCT).mean() >= _MAX_DISTINCT)
-
-
-def count_pages(file: Image.Image) -> int:
-    """Return how many pages or frames an opened file has; what is behind an MPO's photo is none."""
-    if file.format == "MPO":
-        return 1
-    try:
-        return getattr(file, "n_frames", 1)
-    except Exception:  # a later page is damaged: the first may still be sound
-        return 1

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import functools
 import io
 import stat
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image, ImageFile, features
+from PIL import Image, features
 from PIL.PngImagePlugin import PngInfo
 
 from pix2color.errors import ImageError, OwnColorsError, Pix2colorError
 from pix2color.files import write_bytes
-from pix2color.imaging.formats import READ_ONLY_SUFFIXES, open_with_extra
-from pix2color.imaging.jpeg import encode_jpeg
+from pix2color.imaging.damage import tolerating_damage
+from pix2color.imaging.formats import LOSSLESS_SUFFIXES, READ_ONLY_SUFFIXES
+from pix2color.imaging.jpeg import check_jpeg, encode_jpeg
 from pix2color.imaging.metadata import Metadata, is_colored_by_us
+from pix2color.imaging.opening import open_any, readable, reason
 from pix2color.imaging.srgb import standard, without_alpha
-from pix2color.imaging.tiff_tags import STARTS, check_tags
 
 if TYPE_CHECKING:
     from pix2color.color.recompose import Planes
@@ -34,6 +33,7 @@ PHOTO_SUFFIXES = frozenset(
 )
 OWN_PICTURE = b"tEXtSoftware\0pix2color"
 """In a PNG that shows pictures side by side, or curves: no photo."""
+_WRITTEN = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "AVIF")
 
 
 def read_rgb(path: Path, *, min_side: int | None = None, original: bool = False) -> Image.Image:
@@ -51,7 +51,9 @@ def read_rgb(path: Path, *, min_side: int | None = None, original: bool = False)
         ImageError: the file is no picture, damaged, or too large to be one.
         OwnColorsError: we have coloured it.
     """
-    with without_warnings(), open_picture(path) as file:
+    data = read_file(path)
+    with without_warnings(), open_picture(path, data) as file:
+        check_jpeg(file, data)
         if min_side is not None:
             shrink = min(1.0, min_side / min(file.size))
             file.draft("RGB", (round(file.width * shrink), round(file.height * shrink)))
@@ -90,19 +92,6 @@ def check_is_file(path: Path) -> None:
         raise ImageError(f"{path}: is no file, but a folder, a pipe or a device")
 
 
-@functools.cache
-def _readable() -> tuple[str, ...]:
-    """Return the formats that are opened, once Pillow has loaded them.
-
-    It knows more, hands some, such as EPS, to programs of the system, and takes a tenth of a second
-    to load all.
-    """
-    for plugin in ("Jpeg", "Mpo", "Png", "Tiff", "WebP", "Bmp", "Gif", "Avif"):
-        import_module(f"PIL.{plugin}ImagePlugin")
-    known = ("JPEG", "MPO", "PNG", "TIFF", "WEBP", "BMP", "GIF", "AVIF")
-    return tuple(name for name in known if name in Image.OPEN)
-
-
 @contextmanager
 def open_picture(path: Path, data: bytes | None = None) -> Iterator[Image.Image]:
     """Open a photo's file without decoding it yet: the one way in for every reader.
@@ -118,16 +107,7 @@ def open_picture(path: Path, data: bytes | None = None) -> Iterator[Image.Image]
     try:
         if data is None:
             check_is_file(path)
-        with path.open("rb") if data is None else io.BytesIO(data) as start:
-            check_tags(start)
-            start.seek(0)
-            if data is None and start.read(4) in STARTS:
-                # Pillow maps such files into memory, and those that are to be turned wrongly.
-                data = path.read_bytes()
-        source = path if data is None else io.BytesIO(data)
-        file = open_with_extra(path, source) or Image.open(source, formats=_readable())
-        with file:
-            _drop_false_exif(file)
+        with open_any(path, data) as file:
             yield file
     except Pix2colorError:
         raise
@@ -137,19 +117,7 @@ def open_picture(path: Path, data: bytes | None = None) -> Iterator[Image.Image]
             "if it is to be trusted, raise --max-pixels"
         ) from error
     except Exception as error:  # on damaged files Pillow raises whatever comes up
-        reason = _reason(error)
-        if any(word in reason.lower() for word in ("truncated", "broken data stream")):
-            reason += "; --allow-truncated takes what is there"
-        raise ImageError(f"{path}: cannot be read as a picture ({reason})") from error
-
-
-def _drop_false_exif(file: Image.Image) -> None:
-    exif = file.info.get("exif")
-    try:
-        if exif:
-            check_tags(io.BytesIO(exif.removeprefix(b"Exif\0\0")))
-    except Exception:  # damaged metadata is no reason to lose the photo
-        file.info["exif"] = b""
+        raise ImageError(f"{path}: cannot be read as a picture ({reason(error)})") from error
 
 
 @contextmanager
@@ -168,15 +136,14 @@ def reading_limits(*, max_pixels: int, allow_truncated: bool) -> Iterator[None]:
         max_pixels: larger pictures are refused: a small file can unpack to fill the memory.
         allow_truncated: files that end too early are decoded as far as they go.
     """
-    before = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES
+    before = Image.MAX_IMAGE_PIXELS
     # Pillow refuses what is twice its figure, and only warns of the rest.
     Image.MAX_IMAGE_PIXELS = max(1, max_pixels // 2)
-    ImageFile.LOAD_TRUNCATED_IMAGES = allow_truncated
     try:
-        with without_warnings():
+        with without_warnings(), tolerating_damage(allow_truncated):
             yield
     finally:
-        Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = before
+        Image.MAX_IMAGE_PIXELS = before
 
 
 def write_picture(
@@ -202,20 +169,20 @@ def write_picture(
     try:
         data = encode_picture(picture, kind, quality, options)
     except (OSError, ValueError) as error:
-        raise ImageError(f"{path}: cannot be written ({_reason(error)})") from error
+        raise ImageError(f"{path}: cannot be written ({reason(error)})") from error
     write_bytes(path, data)
 
 
 def output_path(path: Path) -> Path:
     """Return a photo's path with the ending of its colour version.
 
-    GIF has too few colours for a photo; its colour version becomes a PNG. HEIF and raw files are
-    only read; those of them become JPEGs.
+    What is only read becomes a PNG if it is of a kind without loss, else a JPEG. GIF has too few
+    colours for a photo; its colour version becomes a PNG.
     """
     suffix = path.suffix.lower()
-    if suffix in READ_ONLY_SUFFIXES:
-        return path.with_suffix(".jpg")
-    return path.with_suffix(".png") if suffix == ".gif" else path
+    if suffix == ".gif" or suffix in LOSSLESS_SUFFIXES:
+        return path.with_suffix(".png")
+    return path.with_suffix(".jpg") if suffix in READ_ONLY_SUFFIXES else path
 
 
 def file_format(path: Path) -> str:
@@ -224,9 +191,9 @@ def file_format(path: Path) -> str:
     Raises:
         ImageError: there is none that can be written.
     """
-    _readable()
+    readable()
     found = Image.EXTENSION.get(path.suffix.lower())
-    if found is None or found not in Image.SAVE:
+    if found not in _WRITTEN or found not in Image.SAVE:
         raise ImageError(
             f"{path}: no format is known for this ending; make it .jpg or .png, or use --format"
         )
@@ -268,18 +235,6 @@ def picture_grid(columns: Iterable[Iterable[np.ndarray]], *, gap: int = 4) -> np
         for row in columns
     ]
     return np.concatenate(framed, axis=1)[:, :-gap, :-gap]
-
-
-def _said_in_bytes(error: BaseException) -> bool:
-    return bool(error.args) and isinstance(error.args[0], bytes)
-
-
-def _reason(error: BaseException) -> str:
-    said = error.args[0].decode(errors="replace") if _said_in_bytes(error) else str(error)
-    text = said.splitlines()[0] if said else type(error).__name__
-    if isinstance(error, Image.UnidentifiedImageError):
-        return "empty, or of no format that is read here"
-    return getattr(error, "strerror", None) or text
 
 
 def encode_planes(

@@ -11,10 +11,15 @@ import numpy as np
 from PIL import Image
 
 from pix2color.errors import ImageError
-from pix2color.imaging.grayscale import count_pages, gray_photo
+from pix2color.imaging.color_measure import counts_as_color
+from pix2color.imaging.damage import strictly_first
+from pix2color.imaging.grayscale import gray_photo
 from pix2color.imaging.io import encode_picture, file_format, open_picture
 from pix2color.imaging.metadata import Metadata
+from pix2color.imaging.page_count import PAGES, count_pages
 from pix2color.imaging.srgb import standard
+from pix2color.imaging.tiff import tiff_pages
+from pix2color.imaging.tiff_tags import MOST_PAGES
 
 _OF_SEVERAL_PAGES = ("TIFF", "WEBP", "GIF", "PNG", "AVIF")
 _CLEARED = 2  # frames with transparency are shown alone, not one over the other
@@ -26,44 +31,64 @@ class Page:
 
     Attributes:
         picture: as it is, upright, in mode L, LA, RGB or RGBA.
-        has_color: see ``GrayPhoto``.
+        color: see ``GrayPhoto``.
         metadata: the page's own.
         milliseconds: for which it is shown, if it is a frame.
         loops: how often the frames are shown, 0 for ever; None: it does not say.
     """
 
     picture: Image.Image
-    has_color: bool
+    color: float
     metadata: Metadata
     milliseconds: float | None
     loops: int | None
 
+    @property
+    def has_color(self) -> bool:
+        """Whether it is no black-and-white page, toned or not."""
+        return counts_as_color(self.color)
 
-def read_pages(path: Path, data: bytes) -> Iterator[Page]:
-    """Yield the pages of a file, one at a time.
+
+def read_pages(path: Path, data: bytes) -> tuple[list[Page], str]:
+    """Return the pages of a file, and a note if any is damaged, or an empty text.
 
     Args:
         path: names the file in errors.
         data: its bytes.
 
     Raises:
-        ImageError: a page cannot be read, or all together have more pixels than one picture may.
+        ImageError: a page cannot be read, there are too many, or all together have more pixels than
+            one picture may.
     """
+    return strictly_first(lambda: list(_read_pages(path, data)))
+
+
+def _read_pages(path: Path, data: bytes) -> Iterator[Page]:
     most, pixels = 2 * (Image.MAX_IMAGE_PIXELS or 0), 0
     with open_picture(path, data) as file:
-        for number in range(count_pages(file)):
-            file.seek(number)
-            pixels += file.width * file.height
+        if count_pages(file, data) >= MOST_PAGES:
+            raise ImageError(
+                f"{path}: has {MOST_PAGES} pages or frames, or more, which are too many for "
+                "--pages all; split the file"
+            )
+        for page in tiff_pages(path, data) if PAGES in file.info else _frames(file, data):
+            pixels += page.width * page.height
             if 0 < most < pixels:
                 raise ImageError(
                     f"{path}: its pages have more than {most / 1e6:g} megapixels together; if it "
                     "is to be trusted, raise --max-pixels"
                 )
-            file.load()
-            metadata, info = Metadata.from_picture(file), file.info
-            picture = Image.fromarray(np.asarray(standard(file)))  # without what was applied
-            colored = gray_photo(picture).has_color
-            yield Page(picture, colored, metadata, info.get("duration"), info.get("loop"))
+            page.load()
+            metadata, info = Metadata.from_picture(page), page.info
+            picture = Image.fromarray(np.asarray(standard(page)))  # without what was applied
+            color = gray_photo(picture).color
+            yield Page(picture, color, metadata, info.get("duration"), info.get("loop"))
+
+
+def _frames(file: Image.Image, data: bytes) -> Iterator[Image.Image]:
+    for number in range(count_pages(file, data)):
+        file.seek(number)
+        yield file
 
 
 def encode_pages(

@@ -7,6 +7,8 @@ import io
 import numpy as np
 from PIL import Image, ImageCms
 
+from pix2color.imaging.levels import NOTE, RANGE, deep_values, value_range
+
 _Profile = ImageCms.ImageCmsProfile | ImageCms.core.CmsProfile
 _ORIENTATION = 0x0112
 _TURNS = {
@@ -24,13 +26,15 @@ def standard(image: Image.Image) -> Image.Image:
     """Return any picture that Pillow opens as upright 8-bit sRGB, in mode L, LA, RGB or RGBA.
 
     Colour profiles (ICC) and the gamma of PNG files are converted, EXIF orientation is applied,
-    16-bit values are scaled.
-    Floating-point pictures reach to 1, 255 or 65535, the least of these that holds all values.
+    the values of deep pictures are scaled by what they reach (``levels.value_range``).
     """
     turn = orientation(image)
     profile, gamma, deep = image.info.get("icc_profile"), _gamma(image), is_deep(image)
     if deep:
-        image = Image.fromarray(np.rint(_shares(image) * 255).astype(np.uint8))
+        shares, opaque = _shares(image)
+        image = Image.fromarray(np.rint(shares * 255).astype(np.uint8))
+        if opaque is not None:
+            image.putalpha(Image.fromarray(opaque))
     elif image.mode == "LAB":
         image = _converted(image, ImageCms.createProfile("LAB"))
     elif image.mode == "P" or image.mode == "PA":
@@ -43,6 +47,9 @@ def standard(image: Image.Image) -> Image.Image:
         alpha = "A" if image.has_transparency_data else ""
         image = image.convert(("L" if gray else "RGB") + alpha)
     elif image.mode in ("L", "RGB") and image.has_transparency_data:  # one colour that is clear
+        clear = image.info["transparency"]
+        if isinstance(clear, tuple) and max(clear) > 255:  # of a picture that had 16 bits
+            image.info["transparency"] = tuple(value >> 8 for value in clear)
         image = image.convert(image.mode + "A")
     if profile:
         image = _from_profile(image, profile)
@@ -62,13 +69,20 @@ def is_deep(image: Image.Image) -> bool:
 
 def deep_gray(image: Image.Image) -> np.ndarray:
     """Return a deep gray picture as ``standard`` does, but with 16 bits: uint16 (H, W)."""
-    shares = _shares(image)
+    shares, _ = _shares(image)
     profile = image.info.get("icc_profile")
     if profile:
         ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
         curve = np.asarray(_from_profile(ramp, profile))[0] / np.float32(255)
         shares = np.interp(shares * 255, np.arange(256), curve)
     return turned(np.rint(shares * 65535).astype(np.uint16), orientation(image))
+
+
+def reading_note(image: Image.Image) -> str:
+    """Return what a person should know about how a picture's values are read, or no text."""
+    if NOTE in image.info or not is_deep(image):
+        return image.info.get(NOTE, "")
+    return value_range(deep_values(image), image.info.get(RANGE)).note
 
 
 def upright(image: Image.Image, turn: int) -> Image.Image:
@@ -84,10 +98,15 @@ def turned(pixels: np.ndarray, turn: int) -> np.ndarray:
 def orientation(image: Image.Image) -> int:
     """Return the EXIF orientation, 1 to 8; 1 if there is none or it cannot be read.
 
-    Pillow turns TIFF files itself as it decodes them, whatever their EXIF says afterwards.
+    Pillow turns TIFF files itself as it decodes them, whatever their EXIF says afterwards; the
+    EXIF of a PNG may follow its pixels. Both are decoded first, so that damage is not passed over.
+
+    Raises:
+        Exception: such a picture is damaged.
     """
-    if image.format == "TIFF":
+    if image.format in ("TIFF", "PNG"):
         image.load()
+    if image.format == "TIFF":
         return 1
     try:
         value = image.getexif().get(_ORIENTATION, 1)
@@ -105,19 +124,17 @@ def without_alpha(image: Image.Image) -> Image.Image:
     return ground
 
 
-def _shares(image: Image.Image) -> np.ndarray:
-    """Return the values of a deep gray picture from 0, black, to 1, white: float32 (H, W)."""
-    levels = np.asarray(image)
-    tops: tuple[int, ...] = (65535,)
-    if image.mode == "F":
-        levels, tops = np.nan_to_num(levels, posinf=0, neginf=0), (1, 255, 65535)
-    elif image.mode == "I":  # Pillow calls unsigned values signed
-        levels, tops = levels.view(np.uint32), (65535, 2**31, 2**32)
-    highest = levels.max(initial=0)
-    top = next((top for top in tops if highest <= top), highest)
-    shares = (levels.astype(np.float32) / np.float32(top)).clip(0, 1)
+def _shares(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return a deep gray picture from 0, black, to 1, white: float32 (H, W); and its alpha."""
+    values = deep_values(image)
+    shares = value_range(values, image.info.get(RANGE)).shares(values)
     gamma = _gamma(image)
-    return _from_gamma(shares, gamma) if gamma and not image.info.get("icc_profile") else shares
+    if gamma and not image.info.get("icc_profile"):
+        shares = _from_gamma(shares, gamma)
+    clear = image.info.get("transparency")
+    if not isinstance(clear, int):
+        return shares, None
+    return shares, np.where(values == clear, 0, 255).astype(np.uint8)
 
 
 def _gamma(image: Image.Image) -> float | None:

@@ -12,6 +12,7 @@ from pix2color.color.lab import AB_SCALE
 from pix2color.color.recompose import chroma_maps, recompose
 from pix2color.errors import HasColorError, UsageError
 from pix2color.files import coloring_model
+from pix2color.imaging.color_measure import is_doubtful
 from pix2color.imaging.grayscale import GrayPhoto, Source, as_gray_photo, read_gray_photo
 from pix2color.imaging.io import output_path, read_file
 from pix2color.inference.adjust import adjust, with_statistics
@@ -203,7 +204,7 @@ class Colorizer:
         """
         photo = read_gray_photo(path, data)
         if photo.has_color and not options.force:
-            raise left_alone(path)
+            raise left_alone(path, photo.color)
         return self._reduce(photo, options, hints)
 
     def predict(
@@ -302,6 +303,9 @@ class Colorizer:
         return self.finish(prepared, self.predict([prepared], options)[0], options)
 
 
-def left_alone(path: Path) -> HasColorError:
-    """Return the error that a photo has colour already."""
-    return HasColorError(f"{path}: has colour already and was left alone; --force colours it")
+def left_alone(path: Path, color: float) -> HasColorError:
+    """Return the error that a photo has colour already, and how much."""
+    doubtful = is_doubtful(color)
+    perhaps = "perhaps " if doubtful else ""
+    reason = f"{path}: {perhaps}has colour already and was left alone; --force colours it"
+    return HasColorError(reason, color, doubtful)

@@ -18,8 +18,8 @@ from pix2color.errors import (
 from pix2color.files import hash_bytes, remove_stale, write_bytes
 from pix2color.imaging.folders import describe_others, is_film
 from pix2color.imaging.formats import READ_ONLY_SUFFIXES
-from pix2color.imaging.grayscale import FIRST_OF
 from pix2color.imaging.io import read_file
+from pix2color.imaging.page_count import FIRST_OF
 from pix2color.inference.adjust import with_statistics
 from pix2color.inference.colored_photo import ColoredPhoto, encode_doubt
 from pix2color.inference.colorizer import Colorizer, ReducedPhoto
@@ -180,13 +180,15 @@ class FolderJob:
 
     def _finish(self, photo: PlannedPhoto, prepared: ReducedPhoto, ab: np.ndarray) -> PhotoResult:
         colored = self.colorizer.finish(prepared, ab, self.options)
-        notes = [*prepared.photo.notes]
-        if self.job.all_pages and prepared.photo.pages > 1:
+        read = prepared.photo
+        notes = [*read.notes]
+        if self.job.all_pages and read.pages > 1:
             pages = color_pages(
                 self.colorizer, photo.input, photo.content, self.options, photo.hints
             )
             data = pages.encode(photo.output, self.options)
-            notes = [*(note for note in notes if not note.startswith(FIRST_OF)), pages.note]
+            notes = [note for note in notes if not note.startswith(FIRST_OF)]
+            notes += [note for note in pages.notes if note not in notes]
         else:
             data = colored.encode(photo.output, self.options)
         notes += self._write_by_products(photo, prepared, colored)
@@ -194,7 +196,8 @@ class FolderJob:
             self._write(photo.output, str(photo.name), data, photo)
         elif not self._replace(photo, self.job.backup / photo.name, data):
             return self._result(photo, DONE, reason="coloured by another job")
-        return self._result(photo, COLORED, notes=notes)
+        measured = {"color": round(read.color, 2), "doubtful": read.is_doubtful}
+        return self._result(photo, COLORED, notes=notes, **measured)
 
     def _replace(self, photo: PlannedPhoto, backup: Path, data: bytes) -> bool:
         """Replace a photo; returns False if another job has done that already."""

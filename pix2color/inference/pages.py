@@ -21,12 +21,12 @@ class ColoredPages:
     Attributes:
         pages: as they were read.
         pictures: their colour versions; of those that had colour, what they were.
-        note: what a person should know of them.
+        notes: what a person should know of them.
     """
 
     pages: list[Page]
     pictures: list[Image.Image]
-    note: str
+    notes: list[str]
 
     def encode(self, path: Path, options: ColorizeOptions) -> bytes:
         """Return the colour versions as one file; see ``encode_pages``."""
@@ -47,7 +47,7 @@ def read_first(
     """
     first = colorizer.read(path, data, replace(options, force=True), hints)
     if first.photo.pages == 1 and first.photo.has_color and not options.force:
-        raise left_alone(path)
+        raise left_alone(path, first.photo.color)
     return first
 
 
@@ -73,7 +73,8 @@ def color_pages(
     """
     pages: list[Page] = []
     pictures: list[Image.Image] = []
-    for page in read_pages(path, data):
+    read, damage = read_pages(path, data)
+    for page in read:
         picture = page.picture
         if options.force or not page.has_color:
             picture = colorizer.colorize(picture, options, hints=() if pages else hints)
@@ -81,7 +82,7 @@ def color_pages(
         pictures.append(picture)
     kept = 0 if options.force else sum(page.has_color for page in pages)
     if kept == len(pages):
-        raise left_alone(path)
+        raise left_alone(path, min(page.color for page in pages))
     note = f"all {len(pages)} pages or frames"
     note += f", {kept} of them left in their colours" if kept else ""
-    return ColoredPages(pages, pictures, note)
+    return ColoredPages(pages, pictures, [note, damage] if damage else [note])

@@ -38,6 +38,8 @@ class PhotoResult:
         reason: why it was not coloured.
         notes: what a person should know about the reading.
         original: the photo as it was, if it was replaced.
+        color: how much colour it had, by ``pix2color.imaging.color_measure``, if that was measured.
+        doubtful: it may have been taken wrongly for a photo in colour, or for black-and-white.
     """
 
     input: Path
@@ -46,6 +48,8 @@ class PhotoResult:
     reason: str = ""
     notes: list[str] = field(default_factory=list)
     original: Path | None = None
+    color: float | None = None
+    doubtful: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Return all attributes as values for JSON."""
@@ -69,7 +73,8 @@ def as_result(photo: Path, outcome: PhotoResult | Exception) -> PhotoResult:
 
 def _of_error(photo: Path, error: Exception) -> PhotoResult:
     if isinstance(error, HasColorError):
-        return PhotoResult(photo, None, HAS_COLOR, str(error))
+        color = error.color if error.color is None else round(error.color, 2)
+        return PhotoResult(photo, None, HAS_COLOR, str(error), color=color, doubtful=error.doubtful)
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__
     if isinstance(error, StorageError):
         reason += "; make room there, or choose another folder"

@@ -15,6 +15,9 @@ _ENDINGS = {
     "WEBP": ".webp",
     "AVIF": ".avif",
     "BMP": ".png",
+    "PSD": ".png",
+    "JPEG2000": ".png",
+    "PPM": ".png",
 }
 _SAME = {"MPO": "JPEG", "GIF": "PNG"}  # as which colour versions are written
 

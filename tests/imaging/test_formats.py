@@ -1,18 +1,20 @@
 """Photos of phones and cameras, which an extra reads."""
 
 import io
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 from command_line import invoke
-from PIL import Image, TiffImagePlugin
+from PIL import Image, ImageCms, TiffImagePlugin
 from skimage import data
 
 from pix2color.errors import ImageError, MissingExtraError
 from pix2color.imaging.folders import find_photos
 from pix2color.imaging.grayscale import read_gray_photo
-from pix2color.imaging.io import reading_limits
+from pix2color.imaging.io import open_picture, output_path, read_rgb, reading_limits
 
 CAMERA = Image.fromarray(data.camera())
 
@@ -114,3 +116,142 @@ def test_without_the_extra_they_say_how_to_install_it(name, package, tmp_path, m
     assert done.returncode == 1
     assert "pip install 'pix2color[formats]'" in done.stderr
     assert done.stderr.count(name) == 1
+
+
+def photoshop(gray, *, layers=0, merged=True, channels=1, bits=8):
+    """The bytes of a Photoshop file, with a caption in XMP."""
+    resources = [(1057, bytes(3) + b"\1" + bytes([merged])), (1060, b"<x/>")]
+    packed = b"".join(
+        b"8BIM" + struct.pack(">HHI", number, 0, len(content)) + content + bytes(len(content) % 2)
+        for number, content in resources
+    )
+    height, width = gray.shape
+    head = struct.pack(
+        ">4sH6xHIIHH", b"8BPS", 1, channels, height, width, bits, 1 + 2 * (channels > 1)
+    )
+    head += struct.pack(">II", 0, len(packed)) + packed
+    info = struct.pack(">h", layers)
+    head += struct.pack(">II", len(info) + 4, len(info)) + info + b"\0\0"
+    return head + (gray.tobytes() * min(3, channels)) + bytes(gray.size // 2) * (channels > 3) * 2
+
+
+def test_photoshop_files_are_read_as_all_layers_together():
+    gray = data.camera()
+    photo = read_gray_photo(Path("a.psd"), photoshop(gray))
+    assert np.array_equal(photo.gray, gray)
+    assert photo.metadata.xmp == b"<x/>"
+    kept_mask = read_gray_photo(Path("a.psd"), photoshop(gray, channels=4, layers=1))
+    assert (kept_mask.alpha is None, np.array_equal(kept_mask.gray, gray)) == (True, True)
+    clear = read_gray_photo(Path("a.psd"), photoshop(gray, channels=4, layers=-1))
+    assert not clear.alpha.any()
+
+
+@pytest.mark.parametrize("options", [{"bits": 16}, {"merged": False}])
+def test_photoshop_files_without_a_picture_to_read_are_refused(options):
+    with pytest.raises(ImageError, match=r"a\.psd.*TIFF"):
+        read_gray_photo(Path("a.psd"), photoshop(data.camera(), **options))
+
+
+def saved(picture, kind, **options):
+    file = io.BytesIO()
+    picture.save(file, kind, **options)
+    return file.getvalue()
+
+
+DEEP = Image.fromarray(data.camera().astype(np.uint16) * 16)  # dark, and so it stays
+
+
+KINDS = {
+    "a.jp2": saved(CAMERA, "JPEG2000"),
+    "a.j2k": saved(CAMERA.convert("RGB"), "JPEG2000", no_jp2=True),
+    "deep.jp2": saved(DEEP, "JPEG2000"),
+    "a.pgm": saved(CAMERA, "PPM"),
+    "a.ppm": saved(CAMERA.convert("RGB"), "PPM"),
+    "deep.pgm": b"P5 512 512 4080\n" + (data.camera() * np.uint16(16)).astype(">u2").tobytes(),
+    "plain.pgm": b"P2 512 512 255\n" + b" ".join(b"%d" % value for value in data.camera().flat),
+    "a.pfm": saved(Image.fromarray(data.camera() / np.float32(255)), "PPM"),
+    "a.apng": saved(CAMERA, "PNG"),
+    "a.mpo": saved(CAMERA, "MPO", quality=100, save_all=True, append_images=[CAMERA]),
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_kinds_that_people_have_are_found_read_and_written_as_what_holds_them(name, tmp_path):
+    path = tmp_path / name
+    path.write_bytes(KINDS[name])
+    assert find_photos(tmp_path) == [path]
+    photo = read_gray_photo(path)
+    wanted = data.camera() / (16 if name == "deep.jp2" else 1)
+    assert np.abs(photo.gray - wanted).max() <= 1.5
+    assert not photo.notes
+    assert np.abs(np.asarray(read_rgb(path))[..., 0] - wanted).max() <= 2
+    assert output_path(path).suffix == (".jpg" if name == "a.mpo" else ".png")
+
+
+def test_what_a_jpeg_2000_file_says_beside_its_pixels_counts():
+    content = saved(CAMERA, "JPEG2000")
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    at = content.index(b"colr") - 4
+    box = struct.pack(">I", 11 + len(profile)) + b"colr\2\0\0" + profile
+    head = content.index(b"jp2h") - 4
+    length = struct.pack(">I", int.from_bytes(content[head : head + 4], "big") - 15 + len(box))
+    xmp = b"uuid" + bytes.fromhex("be7acfcb97a942e89c71999491e3afac") + b"<x/>"
+    more = struct.pack(">I", 4 + len(xmp)) + xmp
+    end = content.index(b"jp2c") - 4
+    before = content[:head] + length + content[head + 4 : at] + box
+    content = before + content[at + 15 : end] + more + content[end:]
+    with open_picture(Path("a.jp2"), content) as file:
+        assert file.info["icc_profile"] == profile
+    photo = read_gray_photo(Path("a.jp2"), content)
+    assert photo.metadata.xmp == b"<x/>"
+    assert np.abs(photo.gray.astype(int) - data.camera()).max() <= 1
+
+
+@pytest.mark.parametrize(("colors", "clear"), [(0, [777]), (2, [40_000] * 3)])
+def test_a_transparent_value_of_16_bits_is_transparent(colors, clear):
+    values = np.linspace(0, 65535, 64 * 64).astype(np.uint16).reshape(64, 64)
+    values[20:][values[20:] >> 8 == clear[0] >> 8] = 0
+    values[:20] = clear[0]
+    rows = np.repeat(values.astype(">u2")[..., None], len(clear), 2).tobytes()
+    size = len(rows) // 64
+    rows = b"".join(b"\0" + rows[at : at + size] for at in range(0, len(rows), size))
+    chunks = (
+        (b"IHDR", struct.pack(">IIBBBBB", 64, 64, 16, colors, 0, 0, 0)),
+        (b"tRNS", struct.pack(f">{len(clear)}H", *clear)),
+        (b"IDAT", zlib.compress(rows)),
+        (b"IEND", b""),
+    )
+    content = b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(chunk)) + kind + chunk + struct.pack(">I", zlib.crc32(kind + chunk))
+        for kind, chunk in chunks
+    )
+    photo = read_gray_photo(Path("a.png"), content)
+    assert not photo.alpha[:20].any()
+    assert photo.alpha[20:].min() == 255
+
+
+def test_a_film_of_a_million_frames_takes_no_time():
+    head = b"GIF89a" + struct.pack("<HHBBB", 8, 8, 0x80, 0, 0) + bytes([0, 0, 0, 255, 255, 255])
+    frame = b"\x2c" + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\x02\x02\x44\x01\x00"
+    photo = read_gray_photo(Path("a.gif"), head + frame * 1_000_000 + b"\x3b")
+    assert photo.notes == ["first of 1000 frames or more"]
+
+
+@pytest.mark.parametrize("name", [*KINDS, "a.psd"])
+def test_the_limit_of_pixels_holds_for_every_kind(name):
+    content = KINDS.get(name) or photoshop(data.camera())
+    with (
+        reading_limits(max_pixels=100_000, allow_truncated=False),
+        pytest.raises(ImageError, match="megapixels"),
+    ):
+        read_gray_photo(Path(name), content)
+
+
+def test_a_jpeg_of_endless_scans_is_refused(tmp_path):
+    content = saved(CAMERA, "JPEG", progressive=True)
+    last = content[content.rindex(b"\xff\xda") : -2]
+    path = tmp_path / "scans.jpg"
+    path.write_bytes(content[:-2] + last * 500 + content[-2:])
+    for read in (read_gray_photo, read_rgb):
+        with pytest.raises(ImageError, match="scans"):
+            read(path)

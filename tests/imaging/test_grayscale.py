@@ -375,3 +375,65 @@ def _parses(packet):
 
     start, end = packet.index("<x:xmpmeta"), packet.index("</x:xmpmeta>") + len("</x:xmpmeta>")
     ElementTree.fromstring(packet[start:end])
+
+
+def framed(picture, color):
+    page = Image.new("RGB", (picture.width + 120, picture.height + 120), color)
+    page.paste(picture, (60, 60))
+    return page
+
+
+def patches(picture):
+    out = np.array(picture)
+    colors = np.array([(0, 128, 180), (50, 150, 80), (240, 220, 50), (200, 50, 50), (255,) * 3])
+    out[-30:] = colors[np.arange(out.shape[1]) * len(colors) // out.shape[1]]
+    return Image.fromarray(out)
+
+
+def faded(pixels):
+    gray = pixels.mean(2, keepdims=True)
+    out = (64 + 0.6 * (gray + 0.5 * (pixels - gray))) * [1.08, 0.92, 0.86]
+    return Image.fromarray(out.clip(0, 255).astype(np.uint8))
+
+
+class TestColourOrNot:
+    @pytest.mark.parametrize("around", [(76, 56, 33), (30, 90, 50), (250, 248, 240)])
+    @pytest.mark.parametrize("tint", ["sepia", "selenium", "stained"])
+    def test_what_is_around_a_photo_does_not_count(self, tint, around, write_photo):
+        for picture in (toned(data.camera(), tint), Image.fromarray(data.camera()).convert("RGB")):
+            photo = read_gray_photo(write_photo("a.jpg", framed(picture, around), quality=90))
+            assert not photo.has_color
+        assert read_gray_photo(
+            write_photo("a.jpg", framed(Image.fromarray(data.coffee()), around))
+        ).has_color
+
+    def test_a_scanners_strip_and_a_stamp_do_not_count(self, write_photo):
+        with_strip = patches(toned(data.camera(), "sepia"))
+        stamped = with_strip.copy()
+        stamped.paste((115, 25, 90), (30, 30, 170, 80))
+        for picture in (with_strip, framed(with_strip, (76, 56, 33)), stamped):
+            assert not read_gray_photo(write_photo("a.jpg", picture, quality=90)).has_color
+
+    def test_fringes_of_channels_that_lie_beside_each_other_are_no_colour(self):
+        gray = data.camera()
+        shifted = np.stack([np.roll(gray, -2, 1), gray, np.roll(gray, 2, 1)], axis=-1)
+        assert not gray_photo(Image.fromarray(shifted)).has_color
+
+    @pytest.mark.parametrize("name", ["astronaut", "chelsea", "coffee"])
+    def test_a_faded_colour_photo_is_in_colour(self, name):
+        assert gray_photo(faded(colour_photos()[name])).has_color
+
+    def test_what_is_clear_does_not_count(self):
+        picture = Image.fromarray(data.camera()).convert("RGB")
+        picture.paste((40, 200, 60), (0, 0, 512, 250))
+        alpha = Image.new("L", picture.size, 255)
+        alpha.paste(0, (0, 0, 512, 250))
+        assert gray_photo(picture).has_color
+        picture.putalpha(alpha)
+        assert not gray_photo(picture).has_color
+        assert not gray_photo(Image.new("RGBA", (90, 80), (200, 0, 0, 0))).has_color
+
+    @pytest.mark.parametrize("size", [(1, 1), (3, 200), (200, 3), (20, 30)])
+    def test_pictures_of_any_size_are_measured(self, size):
+        picture = Image.fromarray(data.astronaut()).resize(size)
+        assert gray_photo(picture).gray.shape == size[::-1]

@@ -454,3 +454,22 @@ def test_watch_follows_a_folder(album, pretrained, tmp_path):
     outcomes = json.loads(process.communicate(timeout=30)[0])
     assert process.returncode == 0
     assert sorted(o["status"] for o in outcomes) == ["coloured"] * 6
+
+
+def test_what_was_measured_of_colours_is_in_the_json(tmp_path):
+    color = data.coffee()[:200, :300].astype(float)
+    gray = color.mean(2, keepdims=True)
+    for name, share in (("gray", 0), ("less", 0.05), ("more", 0.1), ("full", 1)):
+        pixels = gray + share * (color - gray)
+        Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / f"{name}.png")
+    done = invoke("colorize", tmp_path, "--out", tmp_path / "out", "--json")
+    found = {os.path.basename(r["input"])[:-4]: r for r in json.loads(done.stdout)}
+    measures = [found[name]["color"] for name in ("gray", "less", "more", "full")]
+    assert measures == sorted(measures)
+    assert measures[0] == 0
+    assert measures[3] > 1
+    doubtful = {name for name, result in found.items() if result["doubtful"]}
+    assert doubtful == {"less", "more"}
+    coloured = {name for name, result in found.items() if result["status"] == "coloured"}
+    assert coloured == {"gray", "less"}
+    assert done.stderr.count("perhaps") == 2

@@ -8,9 +8,9 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-from PIL import ImageFile
 
 from pix2color.errors import ImageError, MissingPathError
+from pix2color.imaging.damage import is_tolerated
 from pix2color.imaging.grayscale import gray_photo
 
 _SAMPLES = 24  # frames that are looked at for colour
@@ -163,7 +163,7 @@ class Film:
         try:
             yield from self.container.decode(self.stream)
         except (av.FFmpegError, OSError, ValueError) as error:
-            if not ImageFile.LOAD_TRUNCATED_IMAGES:
+            if not is_tolerated():
                 raise ImageError(
                     f"{self.path}: is damaged ({_said(error)}); --allow-truncated colours it as "
                     "far as it goes"
@@ -172,7 +172,7 @@ class Film:
     def _check_length(self, last: int) -> None:
         """Check that the file holds about as much as it says, if pictures end before it does."""
         known = _TELLS_ITS_LENGTH & set(self.container.format.name.split(","))
-        if not known or not self.container.duration or ImageFile.LOAD_TRUNCATED_IMAGES:
+        if not known or not self.container.duration or is_tolerated():
             return
         said = self.container.duration / av.time_base
         missing = max(_MISSING[0] + 1 / self.rate, _MISSING[1] * said)
