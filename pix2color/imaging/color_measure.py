@@ -164,7 +164,10 @@ def _lines(pixels: np.ndarray, edges: list[int], side: int) -> np.ndarray:
 
 def _cut(edges: list[int], side: int, depth: int, mixed: int) -> None:
     if depth:
-        edges[side] += -(depth + mixed) if side % 2 else depth + mixed
+        first = side // 2 * 2
+        left = edges[first + 1] - edges[first] - depth
+        depth += min(mixed, left // 4)  # of a small picture, all would be mixed
+        edges[side] += -depth if side % 2 else depth
 
 
 def _plain_depth(lines: np.ndarray) -> int:

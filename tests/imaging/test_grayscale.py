@@ -437,3 +437,11 @@ class TestColourOrNot:
     def test_pictures_of_any_size_are_measured(self, size):
         picture = Image.fromarray(data.astronaut()).resize(size)
         assert gray_photo(picture).gray.shape == size[::-1]
+
+    def test_small_pictures_that_are_nearly_all_frame_are_measured(self):
+        for side in range(1, 48):
+            for margin in (1, 3, side // 3):
+                picture = np.full((side, side, 3), (30, 90, 50), np.uint8)
+                inside = np.s_[margin : side - margin, margin : side - margin]
+                picture[inside] = data.coffee()[:side, :side][inside]
+                assert np.isfinite(gray_photo(Image.fromarray(picture)).color)
