@@ -13,6 +13,7 @@ whatever the work is at. Both end with the final count, the time that all of it 
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 import time
@@ -23,14 +24,24 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Group
 
+# C0 and C1, and what turns the direction of writing round; surrogates are names that aren't UTF-8.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _SECONDS_BETWEEN_LINES = 10.0
 _FRAMES_PER_SECOND = 4
 _BAR_WIDTH = 20
 
 
+def printable(text: str) -> str:
+    """Return a text whose control characters are written out, such as ``\\x1b``.
+
+    What comes from files and their names could otherwise command the terminal. Line breaks stay.
+    """
+    return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
 def say(message: str) -> None:
     """Print one line on stderr."""
-    print(message, file=sys.stderr, flush=True)
+    print(printable(message), file=sys.stderr, flush=True)
 
 
 class Progress:
@@ -63,7 +74,8 @@ class Progress:
             below: a longer one, in a line of its own on a terminal.
         """
         self.done, self.called = done, True
-        self._note, self._below = note or self._note, below or self._below
+        self._note = printable(note) or self._note
+        self._below = printable(below) or self._below
 
     @contextmanager
     def during(self, activity: str) -> Iterator[None]:

@@ -18,6 +18,7 @@ import click
 from pix2color.errors import Pix2colorError, Stopped
 from pix2color.extras import require
 from pix2color.files import coloring_model, starting_model
+from pix2color.progress import printable
 
 # Nothing heavy is imported up here: `--help` must answer at once.
 if TYPE_CHECKING:
@@ -58,10 +59,11 @@ class Command(Exemplary):
             click.echo(stopped, err=True)
             ctx.exit(stopped.exit_code)
         except Pix2colorError as error:
-            click.echo(f"error: {error}", err=True)
+            click.echo(printable(f"error: {error}"), err=True)
             ctx.exit(error.exit_code)
         except OSError as error:  # a full disk, a folder that must not be written, …
-            click.echo(f"error: {error.filename or self.name}: {error.strerror or error}", err=True)
+            reason = f"{error.filename or self.name}: {error.strerror or error}"
+            click.echo(printable(f"error: {reason}"), err=True)
             ctx.exit(Pix2colorError.exit_code)
 
 

@@ -8,7 +8,7 @@ complete recipe to ``config.yaml``, which ``--config`` takes again.
 from __future__ import annotations
 
 import difflib
-import re
+import reprlib
 from pathlib import Path
 from typing import Any, get_args
 
@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from pix2color.config.migration import refuse_old_keys
 from pix2color.config.schema import AnyRecipe, DoubtRecipe, GanRecipe, PretrainRecipe, Recipe
 from pix2color.config.sections import Section
+from pix2color.config.yaml_text import MOST_BYTES, read_yaml
 from pix2color.errors import ConfigError, MissingPathError
 
 RECIPES: dict[str, type[AnyRecipe]] = {
@@ -48,10 +49,13 @@ def load_recipe(
     tree = _read_yaml(config) if config else {}
     task = task or str(tree.get("task"))
     if task not in RECIPES:
-        raise ConfigError(f"{config}: its task is {task!r}; known are {', '.join(RECIPES)}")
-    if tree.get("task", task) != task:
         raise ConfigError(
-            f"{config}: is a recipe for {tree['task']!r}; run it with: pix2color {tree['task']}"
+            f"{config}: its task is {_SHORT.repr(task)}; known are {', '.join(RECIPES)}"
+        )
+    if tree.get("task", task) != task:
+        shown = _SHORT.repr(tree["task"])
+        raise ConfigError(
+            f"{config}: is a recipe for {shown}; run it with: pix2color {shown.strip(chr(39))}"
         )
     refuse_old_keys(tree, RECIPES[task], str(config))
     tree = _merged(RECIPES[task]().model_dump(), tree)
@@ -75,15 +79,9 @@ def dump_recipe(recipe: Recipe) -> str:
 _WHOLE = ("budget", "reconstruction", "options", "earlier_crops")
 
 
-class _Loader(yaml.SafeLoader):
-    """Safe YAML that reads ``1e-4`` as a number, as YAML 1.2 has it."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\d[\d_]*\.?\d*|\.\d+)[eE][-+]?\d+$"),
-    list("-+0123456789."),
-)
+_MOST_LEVELS = 10
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = 100
 
 
 def shipped() -> dict[str, Path]:
@@ -107,11 +105,10 @@ def _read_yaml(path: Path) -> dict[str, Any]:
             raise MissingPathError(f"{path}: no such recipe{hint}")
         path = recipes[name]
     try:
-        tree = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
-    except (yaml.YAMLError, ValueError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" (line {mark.line + 1})" if mark else ""
-        raise ConfigError(f"{path}: not valid YAML{where}; correct it there") from error
+        with path.open("rb") as file:
+            tree = read_yaml(file.read(MOST_BYTES + 1))
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}; correct it there") from error
     if not isinstance(tree, dict):
         raise ConfigError(f"{path}: a recipe is made of 'key: value' lines")
     return tree
@@ -119,12 +116,13 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 def _parse_setting(setting: str) -> tuple[str, Any]:
     key, equals, text = setting.partition("=")
-    if not equals or not key:
-        raise ConfigError(f"--set {setting}: write it as key=value, such as data.batch_size=8")
+    shown = setting if len(setting) < 100 else f"{setting[:80]}…"
+    if not equals or not key or key.count(".") > _MOST_LEVELS:
+        raise ConfigError(f"--set {shown}: write it as key=value, such as data.batch_size=8")
     try:
-        return key.strip(), yaml.load(text, Loader=_Loader)
-    except (yaml.YAMLError, ValueError) as error:
-        raise ConfigError(f"--set {setting}: the value is not valid YAML") from error
+        return key.strip(), read_yaml(text)
+    except ValueError as error:
+        raise ConfigError(f"--set {shown}: the value is {error}") from error
 
 
 def _put(tree: dict[str, Any], dotted: str, value: Any) -> None:
@@ -165,7 +163,7 @@ def _validated(kind: type[AnyRecipe], tree: dict[str, Any], source: str) -> AnyR
 def _explain(error: ValidationError, recipe: type[Section]) -> str:
     """Return the first problem, in one line, with the nearest right name for an unknown key."""
     problem = error.errors()[0]
-    key = ".".join(map(str, problem["loc"]))
+    key = " ".join(".".join(map(str, problem["loc"])).split())[:100]
     if problem["type"] == "extra_forbidden":
         below = problem["input"]
         while isinstance(below, dict) and len(below) == 1:  # one key, written with dots
@@ -174,9 +172,11 @@ def _explain(error: ValidationError, recipe: type[Section]) -> str:
         known = _known_keys(recipe)
         same_end = [k for k in known if k.rpartition(".")[2] == key]
         near = same_end or difflib.get_close_matches(key, known, n=1, cutoff=0.4)
-        return f"unknown setting {key!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+        return f"unknown setting {_SHORT.repr(key)}" + (
+            f"; did you mean {near[0]!r}?" if near else ""
+        )
     message = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    given = "" if problem["type"] == "value_error" else f" (got {problem['input']!r})"
+    given = "" if problem["type"] == "value_error" else f" (got {_SHORT.repr(problem['input'])})"
     return f"{key}: {message}{given}"
 
 

@@ -13,7 +13,9 @@ from pix2color.config.sections import (
     Count,
     DataConfig,
     DiscriminatorConfig,
+    Few,
     FilmConfig,
+    FolderName,
     HintsConfig,
     LossWeights,
     ModelConfig,
@@ -44,7 +46,7 @@ class EngineConfig(Section):
     compile: bool = False
     """Train the networks compiled by torch.compile (``--compile``): minutes of building, then
     faster steps on GPUs, and 3 to 6 % on a CPU."""
-    accumulate: Count = 1
+    accumulate: Few = 1
     """Batches that make one optimizer step: their gradients are averaged."""
     schedule: ScheduleConfig = ScheduleConfig()
     """Course of the learning rates."""
@@ -61,7 +63,7 @@ class Recipe(EngineConfig):
 
     task: str
     """``pretrain`` or ``train-gan``."""
-    name: str | None = None
+    name: FolderName | None = None
     """Name of the run's folder; by default the task and the time."""
     runs_dir: Path = Path("runs")
     """Folder of the runs' folders."""

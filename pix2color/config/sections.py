@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from pix2color.files import starting_model
+
+# What is larger is no setting but a slip, and libraries fail on it in ways that tell nobody so.
+_LARGEST = 1e12
+_LONGEST_NAME = 255
 
 
 def _no_bool(value: Any) -> Any:
     if isinstance(value, bool):
         raise ValueError("should be a number, not true or false")
+    return value
+
+
+def _bounded(value: float) -> float:
+    if value > _LARGEST:
+        raise ValueError(f"should be at most {_LARGEST:g}")
+    return value
+
+
+def _folder_name(value: str) -> str:
+    parts = re.split(r"[/\\]", value)
+    if ".." in parts or value == "." or Path(value).is_absolute() or min(value, default=" ") < " ":
+        raise ValueError("should be the name of a folder within runs_dir")
+    if any(len(part.encode(errors="surrogateescape")) > _LONGEST_NAME for part in parts):
+        raise ValueError(f"should be at most {_LONGEST_NAME} bytes long")
     return value
 
 
@@ -24,16 +44,21 @@ def _by_weight(value: Any) -> Any:
     return {value: 1.0} if isinstance(value, str) else value
 
 
-Count = Annotated[int, BeforeValidator(_no_bool), Field(ge=1, lt=2**63)]
+Count = Annotated[int, BeforeValidator(_no_bool), Field(ge=1, le=int(_LARGEST))]
+Few = Annotated[int, BeforeValidator(_no_bool), Field(ge=1, le=100_000)]
 Whole = Annotated[int, BeforeValidator(_no_bool), Field(ge=0, lt=2**63)]
-Positive = Annotated[float, BeforeValidator(_no_bool), Field(gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[float, BeforeValidator(_no_bool), Field(ge=0)]
+_Finite = Annotated[
+    float, BeforeValidator(_no_bool), AfterValidator(_bounded), Field(allow_inf_nan=False)
+]
+Positive = Annotated[_Finite, Field(gt=0)]
+NonNegative = Annotated[_Finite, Field(ge=0)]
 Share = Annotated[float, BeforeValidator(_no_bool), Field(ge=0, lt=1)]
-Side = Annotated[int, BeforeValidator(_no_bool), Field(ge=32)]
+Side = Annotated[int, BeforeValidator(_no_bool), Field(ge=32, le=16_384)]
 Strength = Annotated[float, BeforeValidator(_no_bool), Field(ge=0, le=1)]
+FolderName = Annotated[str, AfterValidator(_folder_name)]
 StartingModel = Annotated[Path, BeforeValidator(_starting_model)]
 LossWeights = Annotated[
-    dict[str, Annotated[float, BeforeValidator(_no_bool), Field(ge=0, allow_inf_nan=False)]],
+    dict[str, NonNegative],
     BeforeValidator(_by_weight),
     Field(min_length=1),
 ]
@@ -82,10 +107,10 @@ class DataConfig(Section):
     """Without ``val``: the share of the photos kept for validation, chosen by content hash."""
     limit: Count | None = None
     """Train on at most so many photos, chosen by content hash: a larger limit only adds some."""
-    repeat: dict[str, Count] = {}
+    repeat: dict[str, Few] = {}
     """How often an epoch has the photos of a folder of that name, such as ``{landscape: 4}``: rare
     kinds are learnt better when they are seen more often. Others are there once."""
-    batch_size: Count = 16
+    batch_size: Few = 16
     """Pictures in a batch of each process."""
     crop: Side = 128
     """Side of the squares that the network is trained on, in pixels."""
@@ -98,9 +123,9 @@ class DataConfig(Section):
     """Smallest side of a random crop, as a share of the photo's short side."""
     flip: bool = True
     """Mirror half of the pictures."""
-    min_colorfulness: Annotated[float, Field(ge=0)] = 6.0
+    min_colorfulness: NonNegative = 6.0
     """Photos below this (Hasler & Süsstrunk) count as grey and are left out of training."""
-    workers: Whole | None = None
+    workers: Annotated[Whole, Field(le=1024)] | None = None
     """Processes that read photos; by default up to 8 beside a GPU; on a CPU 2, or none for prepared
     photos."""
 
@@ -202,7 +227,7 @@ class ValidationConfig(Section):
     """At most so many photos, the same every time."""
     on_training_photos: bool = False
     """Validate on the photos that are trained on: only to see whether they are learnt by heart."""
-    size: Annotated[int, Field(ge=32)] = 256
+    size: Side = 256
     """Short side and crop in pixels; 256 is what ``pix2color evaluate`` uses."""
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from pix2color.extras import require
 from pix2color.models.header import ONNX, ModelInfo, locate_coloring_model
 from pix2color.models.onnx_file import OnnxNetwork
+from pix2color.progress import printable
 
 
 def describe(path: Path) -> dict[str, Any]:
@@ -48,4 +49,4 @@ def as_text(about: dict[str, Any]) -> str:
         "sha256": about["sha256"],
     }
     table = "\n".join(f"{name + ':':14}{text}" for name, text in lines.items() if text)
-    return f"{table}\n\n{about['card']}".rstrip()
+    return printable(f"{table}\n\n{about['card']}").rstrip()

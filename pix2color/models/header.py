@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from pix2color import __version__
-from pix2color.errors import MissingPathError
+from pix2color.errors import MissingPathError, ModelError
 
 KEY = "pix2color"
 """Of the header, in the metadata of a file."""
@@ -17,6 +18,7 @@ GRAPH_IN_FOLDER = "model.onnx"
 """Name of such a file in a folder that holds a model to share."""
 NAME_IN_RUN = "model.safetensors"
 """Name of the model file in a run folder."""
+_RENDER_SIZES = range(32, 16_385)
 
 
 @dataclass
@@ -78,3 +80,38 @@ def locate_coloring_model(path: Path) -> Path:
     """
     graph = path / GRAPH_IN_FOLDER
     return graph if graph.is_file() else locate_model(path)
+
+
+def parse_header(path: Path, text: str) -> ModelInfo:
+    """Return the header of a model file, given as JSON, once every field is of its type and range.
+
+    Args:
+        path: of the file; begins the message of errors.
+        text: the header.
+
+    Raises:
+        ModelError: something else stands in it.
+    """
+    try:
+        info = ModelInfo(**json.loads(text))
+        wrong = _first_wrong_field(info)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ModelError(
+            f"{path}: its header is damaged, or another version wrote it; export it again"
+        ) from error
+    if wrong:
+        raise ModelError(f"{path}: {wrong} in its header is of no use; export it again")
+    return info
+
+
+def _first_wrong_field(info: ModelInfo) -> str | None:
+    types = get_type_hints(ModelInfo)
+    for name in (given.name for given in fields(info)):
+        kind = getattr(types[name], "__origin__", types[name])
+        if type(getattr(info, name)) is not kind:  # true is no number here
+            return name
+    if not all(type(score) in (int, float) for score in info.scores.values()):
+        return "scores"
+    if info.render_size not in _RENDER_SIZES:
+        return "render_size"
+    return "step" if info.step < 0 else None

@@ -1,6 +1,7 @@
 """Model files: one ``.safetensors`` whose header holds all that rebuilds the network.
 
-Reading one runs no code from it and downloads nothing.
+Reading one runs no code from it, opens no other file and downloads nothing, and no memory is taken
+before its tensors are known to fit the network that its header asks for.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from torch import Tensor
 from pix2color.errors import ConfigError, ModelError, StorageError
 from pix2color.files import hash_file, replacing
 from pix2color.models.base import Generator
-from pix2color.models.header import KEY, ModelInfo, locate_model
-from pix2color.models.registry import build_generator
+from pix2color.models.header import KEY, ModelInfo, locate_model, parse_header
+from pix2color.models.registry import rebuild_generator, without_first_weights
 
 
 def save_model(path: Path, generator: Generator, info: ModelInfo) -> None:
@@ -64,24 +65,54 @@ def load_model(run_or_file: Path) -> tuple[Generator, ModelInfo]:
     path = locate_model(run_or_file)
     try:
         with safe_open(path, framework="np") as file:  # torch's way needs a name in UTF-8
-            header = (file.metadata() or {}).get(KEY)
-            state = {name: torch.from_numpy(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
+            info = _read_info(path, (file.metadata() or {}).get(KEY))
+            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+            _check_shapes(path, info, shapes)
+            state = {name: torch.from_numpy(file.get_tensor(name)) for name in shapes}
     except (SafetensorError, OSError) as error:
         raise ModelError(f"{path}: {_what_it_is(path)}") from error
+    try:
+        generator = rebuild_generator(info.architecture, info.options)
+        generator.load_state_dict(state)
+    except (ConfigError, TypeError, RuntimeError) as error:
+        raise _misfit(path) from error
+    if info.sha256 != _digest(state):
+        raise ModelError(f"{path}: damaged, its tensors changed since they were written")
+    if info.takes_hints > generator.takes_hints or info.gives_doubt > generator.gives_doubt:
+        raise _misfit(path)
+    return generator.eval(), info
+
+
+def _read_info(path: Path, header: str | None) -> ModelInfo:
     if header is None:
         raise ModelError(f"{path}: tensors without pix2color's header; name a file it has written")
+    info = parse_header(path, header)
+    info.options = without_first_weights(info.options)
+    return info
+
+
+def _check_shapes(path: Path, info: ModelInfo, found: dict[str, tuple[int, ...]]) -> None:
+    """Check that the network that a header asks for has the tensors of its file.
+
+    It is laid out without memory: a header of a few bytes can ask for more than any machine has.
+
+    Raises:
+        ModelError: it has others.
+    """
     try:
-        info = ModelInfo(**json.loads(header))
-        generator = build_generator(info.architecture, info.options)
-        generator.load_state_dict(state)
-        if info.sha256 != _digest(state):
-            raise ModelError(f"{path}: damaged, its tensors changed since they were written")
-    except (ConfigError, TypeError, ValueError, RuntimeError) as error:
-        raise ModelError(
-            f"{path}: its tensors do not fit its header, or another version wrote it; "
-            "export it again from its run"
-        ) from error
-    return generator.eval(), info
+        with torch.device("meta"):
+            network = rebuild_generator(info.architecture, info.options)
+    except Exception as error:  # whatever the libraries raise on options that make no sense
+        raise _misfit(path) from error
+    if found != {name: tuple(value.shape) for name, value in network.state_dict().items()}:
+        raise _misfit(path)
+
+
+def _misfit(path: Path) -> ModelError:
+    return ModelError(
+        f"{path}: its tensors do not fit its header, or another version wrote it; "
+        "export it again from its run"
+    )
 
 
 def model_hash(run_or_file: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 
 from pix2color.errors import MissingPathError, ModelError, UsageError
 from pix2color.files import hash_bytes, hash_file
-from pix2color.models.header import KEY, ModelInfo
+from pix2color.models.header import KEY, ModelInfo, parse_header
 from pix2color.processes import local_rank
 from pix2color.progress import say
 
@@ -38,6 +39,9 @@ PROVIDERS = {
 }
 """Devices that onnxruntime may be built for, and its names of what runs there."""
 _CPU = PROVIDERS["cpu"]
+# Entries of a graph that name a file: as we write them, and however protobuf lets them be written.
+_LOCATION = re.compile(rb"\x0a\x08location\x12[\x0d-\x7f]([\w.-]+\.safetensors)")
+_ANY_LOCATION = re.compile(rb"[\x08\x00]location")
 _NUMBERED = ("cuda", "directml")
 
 
@@ -92,10 +96,13 @@ class OnnxNetwork:
         if not path.is_file():
             raise MissingPathError(f"{path}: no such file; `pix2color export` writes one")
         self._path = path
+        beside = _weights_beside(path)
         self.weights: Path | None = None
         self._device = Lock()  # of other devices than the CPU, not all take several calls at once
         self._session = self._start(*choose_provider(device))
         self.info = self._checked_header()
+        if beside != (self.weights and self.weights.name):
+            raise ModelError(f"{path}: has weights that its digest leaves out; export it again")
         self._inputs = [given.name for given in self._session.get_inputs()]
 
     def __call__(self, L: np.ndarray, *hints: np.ndarray) -> np.ndarray:
@@ -167,9 +174,30 @@ class OnnxNetwork:
                 self.weights and hash_file(self.weights) != weights["sha256"]
             ):
                 raise ModelError(f"{path}: damaged, or changed since it was written")
-            return ModelInfo(**json.loads(entries[KEY]))
-        except (TypeError, KeyError, ValueError) as error:
+        except (TypeError, KeyError, ValueError, OSError, RecursionError) as error:
             raise ModelError(f"{path}: another version wrote it; export it again") from error
+        info = parse_header(path, entries[KEY])
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        if info.takes_hints > (len(inputs) > 1) or info.gives_doubt > (len(outputs) > 1):
+            raise ModelError(f"{path}: its graph does not fit its header; export it again")
+        return info
+
+
+def _weights_beside(path: Path) -> str | None:
+    """Return the name of the file that has a graph's large weights, before the graph is run.
+
+    Raises:
+        ModelError: it is not one model file beside it, but any on this computer.
+    """
+    data = path.read_bytes()
+    names = {found[1].decode() for found in _LOCATION.finditer(data)}
+    if not names and not _ANY_LOCATION.search(data):
+        return None
+    name = names.pop() if len(names) == 1 else ""
+    entry = b"\x0a\x08location\x12" + bytes([len(name)]) + name.encode()
+    if not name or data.count(entry) != len(_ANY_LOCATION.findall(data)):
+        raise ModelError(f"{path}: has weights in other files than one beside it; export it again")
+    return name
 
 
 def _provider(session: InferenceSession) -> str:

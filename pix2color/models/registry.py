@@ -37,6 +37,7 @@ GENERATORS: dict[str, Callable[..., Generator]] = {
     "cnn": CNN,
     "autoencoder": Autoencoder,
 }
+_FIRST_WEIGHTS = "encoder_weights"
 DISCRIMINATORS: dict[str, Callable[..., nn.Module]] = {
     "patchgan": PatchGAN,
     "projected": ProjectedCritic,
@@ -59,10 +60,28 @@ def build_generator(
     options = dict(options or {})
     if encoder_weights != "none":
         check_encoder(name)
-        options["encoder_weights"] = encoder_weights
+        options[_FIRST_WEIGHTS] = encoder_weights
     generator = _build(GENERATORS, name, options)
     assert isinstance(generator, Generator)
     return generator
+
+
+def rebuild_generator(name: str, options: dict[str, Any]) -> Generator:
+    """Build a generator whose tensors are at hand; touches neither network nor disk.
+
+    Args:
+        name: a key of ``GENERATORS``.
+        options: keywords of its builder, of which first weights are not used.
+
+    Raises:
+        ConfigError: name or option is unknown, or an option has a strange value.
+    """
+    return build_generator(name, without_first_weights(options))
+
+
+def without_first_weights(options: dict[str, Any]) -> dict[str, Any]:
+    """Return a builder's options without those that say which weights it starts from."""
+    return {name: value for name, value in options.items() if name != _FIRST_WEIGHTS}
 
 
 def check_encoder(name: str) -> None:
@@ -71,7 +90,7 @@ def check_encoder(name: str) -> None:
     Raises:
         ConfigError: it has none.
     """
-    if name in GENERATORS and "encoder_weights" not in _options(GENERATORS[name]):
+    if name in GENERATORS and _FIRST_WEIGHTS not in _options(GENERATORS[name]):
         raise ConfigError(
             f"{name}: has no encoder to load weights into; leave encoder_weights none"
         )

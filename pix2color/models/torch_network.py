@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -26,6 +27,7 @@ class TorchNetwork:
 
     def __init__(self, generator: Generator, device: str = "cpu") -> None:
         self.device = device
+        self._process = os.getpid()
         self.generator = cast("Any", generator.float().eval())
         self.generator.to(device, memory_format=torch.channels_last)
 
@@ -44,8 +46,19 @@ class TorchNetwork:
         """
         torch.set_num_threads(1)
 
+    def _work_in_fork(self) -> None:
+        """Compute without helper threads: those of OpenMP stayed behind, and it waits for them."""
+        if self.device != "cpu":
+            raise UsageError(
+                f"device {self.device}: cannot be used in a forked process; load the model in it, "
+                'or start processes by multiprocessing\'s "spawn"'
+            )
+        torch.set_num_threads(1)
+
     @torch.inference_mode()
     def _run(self, predict: Callable[..., Tensor], *given: np.ndarray) -> np.ndarray:
+        if os.getpid() != self._process:
+            self._work_in_fork()
         layout = torch.channels_last
         inputs = (torch.from_numpy(x).to(self.device, memory_format=layout) for x in given)
         try:

@@ -11,6 +11,15 @@ from pix2color.models.registry import build_generator
 from pix2color.training.schedule import Schedule
 from pix2color.training.tasks import build_task
 
+# Nine levels of ten repetitions each: ten to the ninth values in 400 characters.
+LAUGHS = "&y0 [" + ",".join("1" * 10) + "]"
+for level in range(1, 9):
+    LAUGHS = f"&y{level} [{LAUGHS},{','.join([f'*y{level - 1}'] * 9)}]"
+
+
+def _short(text):
+    return text[:30]
+
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").rglob("*.yaml")), ids=lambda p: p.name)
 def test_every_shipped_recipe_is_valid_and_can_be_written_back(path, tmp_path):
@@ -159,13 +168,30 @@ def test_numbers_with_exponents_are_numbers_everywhere(tmp_path):
         ("name=2020-13-45", "not valid YAML"),
         ("seed=100000000000000000000", "seed"),
         ("budget.epochs=.inf", "finite"),
+        ("budget.epochs=1e300", "budget.epochs"),
+        ("reconstruction.l1=.nan", "reconstruction.l1"),
+        ("data.crop=1000000000", "data.crop"),
+        ("data.workers=1000000000", "data.workers"),
+        ("data.repeat={a: 1000000000000}", "data.repeat.a"),
+        ("seed=" + "9" * 5000, "seed"),
+        ("optimizer.options.weight_decay=0x" + "f" * 5000, "optimizer.options.weight_decay"),
+        (".".join("a" * 5000) + "=1", "--set a.a"),
+        ("seed=" + "[" * 5000 + "]" * 5000, "too deeply nested"),
+        ("seed=" + str([1] * 1000), "seed"),
+        ("name=../../x", "name"),
+        ("name=a/../../x", "name"),
+        ("name=/tmp/x", "name"),
+        ("name=.", "name"),
+        ("name=" + "x" * 256, "name"),
     ],
+    ids=_short,
 )
 def test_wrong_settings_are_refused_in_one_line(setting, told):
     with pytest.raises(ConfigError, match=r".") as caught:
         load_recipe("pretrain", None, [setting])
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400
 
 
 @pytest.mark.parametrize(
@@ -176,7 +202,13 @@ def test_wrong_settings_are_refused_in_one_line(setting, told):
         ("task: train-gan\n", "pix2color train-gan"),
         ("sead: 3\n", "did you mean 'seed'"),
         ("\x00", "not valid YAML"),
+        ("seed: " + LAUGHS, "values"),
+        ("data: &a {repeat: *a}\n", "values"),
+        ("a: " + "{a: " * 100_000 + "}" * 100_000, "too deeply nested"),
+        ("#" * 2_000_000, "longer"),
+        ("? [1]\n: 2\n", "not valid YAML"),
     ],
+    ids=_short,
 )
 def test_wrong_files_are_refused_by_name(tmp_path, text, told):
     path = tmp_path / "recipe.yaml"

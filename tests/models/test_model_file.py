@@ -1,9 +1,12 @@
 import json
 import pickle
+import resource
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from command_line import invoke
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from pix2color.errors import MissingPathError, ModelError
 from pix2color.models.header import ModelInfo
@@ -93,6 +96,90 @@ def test_loading_never_fetches_encoder_weights(tmp_path, monkeypatch):
     monkeypatch.setattr("torch.hub.download_url_to_file", None)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "empty"))
     assert load_model(path)[1].recipe == recipe
+
+
+@pytest.mark.parametrize("name", ["unet-resnet18", "unet-timm"])
+@pytest.mark.parametrize("weights", ["imagenet", "/etc/hostname"])
+def test_a_file_cannot_say_where_first_weights_are_to_be_taken_from(
+    tmp_path, monkeypatch, name, weights
+):
+    """Downloads and other people's files are none of its business: it has all tensors."""
+    path = tmp_path / "m.safetensors"
+    save_model(path, build_generator(name), ModelInfo(name, {"encoder_weights": weights}))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "empty"))
+    assert load_model(path)[1].options == {}
+    assert not (tmp_path / "empty").exists()
+
+
+@pytest.mark.parametrize(
+    ("architecture", "options"),
+    [
+        ("unet", {"width": 1_000_000}),
+        ("unet", {"width": 10**30}),
+        ("unet", {"width": "64"}),
+        ("unet", {"activation": []}),
+        ("pix2pix-unet256", {"downs": 10**9}),
+        ("unet-resnet18", {"widths": [10**6] * 4}),
+        ("unet-timm", {"encoder": 5}),
+    ],
+)
+def test_no_memory_is_taken_for_what_a_header_alone_asks_for(tmp_path, architecture, options):
+    path = tmp_path / "m.safetensors"
+    header = {"architecture": architecture, "options": options}
+    save_file({"a": torch.zeros(2)}, path, metadata={"pix2color": json.dumps(header)})
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ModelError, match="do not fit"):
+        load_model(path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # kilobytes
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("render_size", -5),
+        ("render_size", 0),
+        ("render_size", float("nan")),
+        ("render_size", 10**30),
+        ("render_size", True),
+        ("options", []),
+        ("recipe", None),
+        ("data", "photos"),
+        ("scores", {"delta_e": "low"}),
+        ("step", -1),
+        ("card", 5),
+        ("architecture", ["cnn"]),
+        ("gives_doubt", True),
+    ],
+)
+def test_a_mistyped_header_is_refused_in_one_line(tmp_path, field, value):
+    path = tmp_path / "m.safetensors"
+    save_model(path, build_generator("cnn"), ModelInfo("cnn"))
+    with safe_open(path, framework="pt") as file:
+        header = json.loads(file.metadata()["pix2color"]) | {field: value}
+    save_file(load_file(path), path, metadata={"pix2color": json.dumps(header)})
+    done = invoke("info", path)
+    assert done.returncode == ModelError.exit_code
+    assert done.stderr.count("\n") == 1
+    assert str(path) in done.stderr
+
+
+def test_a_deeply_nested_header_is_refused(tmp_path):
+    path = tmp_path / "m.safetensors"
+    deep = '{"architecture": "cnn", "data": {"a": ' + "[" * 100_000 + "]" * 100_000 + "}}"
+    save_file({"a": torch.zeros(2)}, path, metadata={"pix2color": deep})
+    with pytest.raises(ModelError, match="header"):
+        load_model(path)
+
+
+def test_neither_a_card_nor_a_name_commands_the_terminal(tmp_path):
+    path = tmp_path / "\x1b[2J.safetensors"
+    save_model(path, build_generator("cnn"), ModelInfo("cnn", card="first\nsecond \x1b]0;x\x07"))
+    done = invoke("info", path)
+    assert "first\nsecond" in done.stdout
+    path.write_bytes(b"")
+    for text in (done.stdout, invoke("info", path).stderr):
+        assert text
+        assert not set(text) & {"\x1b", "\x07"}
 
 
 def test_missing_files_and_unfinished_runs_are_named(tmp_path):

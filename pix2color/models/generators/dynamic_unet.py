@@ -25,10 +25,15 @@ class DynamicUNetResNet18(Generator):
     Args:
         encoder_weights: see ``encoder.resnet18_gray``.
         size: side of the square that the layers are laid out for; any size can be put in.
+
+    Raises:
+        ValueError: the size is not 32 to 1024: to lay them out, fastai computes a picture of it.
     """
 
     def __init__(self, encoder_weights: str = "none", size: int = 256) -> None:
         super().__init__()
+        if not 32 <= size <= 1024:
+            raise ValueError(f"size must be 32 to 1024. Got {size}")
         resnet = resnet18_gray(encoder_weights)  # also makes torchvision importable for fastai
         # Here, not above: importing fastai takes seconds, and other networks do not need it.
         from fastai.vision.learner import create_body

@@ -25,7 +25,7 @@ class Pix2PixUNet256(Generator):
         dropout: one half in the inner decoder layers, as its authors trained it by default.
 
     Raises:
-        ValueError: fewer than five ``downs``.
+        ValueError: fewer than five ``downs``, or more than twelve.
     """
 
     def __init__(
@@ -35,8 +35,8 @@ class Pix2PixUNet256(Generator):
         dropout: bool = False,
     ) -> None:
         super().__init__()
-        if downs < 5:
-            raise ValueError(f"downs must be at least 5. Got {downs}")
+        if not 5 <= downs <= 12:
+            raise ValueError(f"downs must be 5 to 12. Got {downs}")
         widths = [width * min(2**i, 8) for i in range(downs)]
         self.multiple = 2**downs
         self.down = nn.ModuleList(
