@@ -71,6 +71,20 @@ def test_the_luma_stays_to_the_last_level_in_every_layout(color, tmp_path, layou
     assert all(np.abs(c.astype(int) - middle).max() > middle / 64 for c in films.chromas(done))
 
 
+def test_the_matrix_is_the_one_that_the_film_names(color, tmp_path):
+    """5 and 6 are the same coefficients under two names, 1 and 9 are others."""
+    chromas = {}
+    for matrix in (1, 5, 6, 9):
+        frames = films.drawn_frames(1, (96, 720))  # so high that unnamed ones would be 1
+        tags = {"colorspace": matrix, "color_range": 1}
+        done = color(films.write_film(tmp_path / f"{matrix}.mkv", frames, tags=tags))
+        chromas[matrix] = films.chromas(done)[0]
+        with av.open(str(done)) as file:
+            assert next(file.decode(video=0)).colorspace == matrix
+    assert np.array_equal(chromas[5], chromas[6])
+    assert not any(np.array_equal(chromas[5], chromas[other]) for other in (1, 9))
+
+
 @pytest.mark.parametrize("size", [(2, 2), (300, 16), (5, 90)])
 def test_strips_and_tiny_films(color, tmp_path, size):
     frames = [np.full(size[::-1], 100 + t, np.uint8) for t in range(3)]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import av
 import cv2
 import numpy as np
-from av.video.reformatter import ColorRange, Colorspace
+from av.video.reformatter import ColorRange
 
 from pix2color.color.lab import l_ab_to_rgb, lightness
 from pix2color.inference.network_input import halved
@@ -20,14 +20,15 @@ from pix2color.inference.network_input import halved
 # Formats whose first plane holds Y' alone, each sample in 8 or in 16 bits.
 _PLAIN = re.compile(r"(gray|yuvj?4\d\dp|yuva4\d\dp|nv12|nv21|nv16)(\d+le)?$")
 _DEEP = 10  # bits to which other deep formats are converted
-# Red's and blue's share of Y' (ITU-T H.273, table 4).
+_BT709, _SMPTE170M = 1, 6  # numbers of matrices (ITU-T H.273, table 4), as frames have them
+# Red's and blue's share of Y' by matrix.
 _SHARES = {
-    Colorspace.ITU709: (0.2126, 0.0722),
-    Colorspace.FCC: (0.30, 0.11),
-    Colorspace.ITU601: (0.299, 0.114),
-    Colorspace.SMPTE170M: (0.299, 0.114),
-    Colorspace.SMPTE240M: (0.212, 0.087),
-    Colorspace.BT2020: (0.2627, 0.0593),
+    _BT709: (0.2126, 0.0722),
+    4: (0.30, 0.11),  # FCC
+    5: (0.299, 0.114),  # BT.601, 625 lines
+    _SMPTE170M: (0.299, 0.114),  # BT.601, 525 lines
+    7: (0.212, 0.087),  # SMPTE 240M
+    9: (0.2627, 0.0593),  # BT.2020
 }
 _HD_HEIGHT = 720  # from which on players take unnamed colours as those of HD
 _DARKEST, _LIGHTEST = 60, 212  # grays between which chroma is taken as predicted
@@ -43,13 +44,13 @@ class Luma:
         plane: uint8 or uint16 (H, W).
         depth: its bits.
         full: whether it goes from 0 to the highest number; else from 16 to 235 of 256.
-        matrix: says how Y' is made of red, green and blue.
+        matrix: says how Y' is made of red, green and blue: its number in ITU-T H.273.
     """
 
     plane: np.ndarray
     depth: int
     full: bool
-    matrix: Colorspace
+    matrix: int
 
     @property
     def color_range(self) -> ColorRange:
@@ -107,11 +108,11 @@ class Luma:
 def luma_of(frame: av.VideoFrame) -> Luma:
     """Return the Y' of a frame of any pixel format; of RGB, that of HD."""
     name = frame.format.name
-    matrix = Colorspace(frame.colorspace) if frame.colorspace in _SHARES else None
+    matrix = frame.colorspace if frame.colorspace in _SHARES else None
     if not _PLAIN.match(name):
         rgb = frame.format.is_rgb or frame.format.has_palette
         deep = max(part.bits for part in frame.format.components) > 8
-        matrix = Colorspace.ITU709 if rgb else matrix
+        matrix = _BT709 if rgb else matrix
         frame = frame.reformat(
             format=f"yuv444p{_DEEP}le" if deep else "yuv444p",
             dst_colorspace=matrix if rgb else None,
@@ -124,7 +125,7 @@ def luma_of(frame: av.VideoFrame) -> Luma:
         frame.color_range != ColorRange.MPEG and name.startswith(("gray", "yuvj"))
     )
     if matrix is None:
-        matrix = Colorspace.ITU709 if frame.height >= _HD_HEIGHT else Colorspace.SMPTE170M
+        matrix = _BT709 if frame.height >= _HD_HEIGHT else _SMPTE170M
     return Luma(_first_plane(frame, depth), depth, full, matrix)
 
 
