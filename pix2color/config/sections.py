@@ -48,7 +48,7 @@ Count = Annotated[int, BeforeValidator(_no_bool), Field(ge=1, le=int(_LARGEST))]
 Few = Annotated[int, BeforeValidator(_no_bool), Field(ge=1, le=100_000)]
 Whole = Annotated[int, BeforeValidator(_no_bool), Field(ge=0, lt=2**63)]
 _Finite = Annotated[
-    float, BeforeValidator(_no_bool), AfterValidator(_bounded), Field(allow_inf_nan=False)
+    float, BeforeValidator(_no_bool), Field(allow_inf_nan=False), AfterValidator(_bounded)
 ]
 Positive = Annotated[_Finite, Field(gt=0)]
 NonNegative = Annotated[_Finite, Field(ge=0)]

@@ -2,6 +2,7 @@
 
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import get_context
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from pix2color.inference.colorizer import BATCH
 from pix2color.inference.network_input import ReducedPhoto, reduce_photo
 from pix2color.models.base import Generator
 from pix2color.models.header import ModelInfo
+from pix2color.models.registry import build_generator
 from pix2color.models.torch_network import TorchNetwork
 
 INFO = ModelInfo("test", render_size=64)
@@ -293,3 +295,19 @@ def test_importing_the_package_loads_nothing_heavy():
         "assert Colorizer.__name__ == 'Colorizer'\n"
     )
     assert subprocess.run([sys.executable, "-c", script]).returncode == 0
+
+
+def test_it_colours_in_a_process_that_was_forked_after_it_had_been_used():
+    """OpenMP's helper threads do not come along: whoever waits for them waits for ever."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        colorizer = Colorizer(TorchNetwork(build_generator("cnn")), INFO)
+        colorizer.colorize(CAMERA)
+        child = get_context("fork").Process(target=colorizer.colorize, args=(CAMERA,))
+        child.start()
+        child.join(30)
+        child.kill()
+        assert child.exitcode == 0
+    finally:
+        torch.set_num_threads(threads)

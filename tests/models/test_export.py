@@ -1,5 +1,6 @@
 """Models outside torch, and what is known of a model file."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from pix2color import Colorizer
 from pix2color.errors import MissingPathError, ModelError
 from pix2color.files import coloring_model, starting_model
 from pix2color.models.model_file import load_model
+from pix2color.models.onnx_file import DIGEST, NO_DIGEST
 
 # Its fixtures take long to make: once, not in every process of the tests.
 pytestmark = pytest.mark.xdist_group("export")
@@ -71,6 +73,27 @@ def test_damaged_and_foreign_files_are_refused(exported, pretrained, tmp_path):
         path.write_bytes(content)
         with pytest.raises(ModelError, match=told):
             Colorizer.load(path)
+
+
+@pytest.mark.parametrize("place", ["other.safetensors", "../other.bin", "/etc/hostname"])
+def test_weights_outside_of_the_digest_are_refused(exported, tmp_path, place):
+    """Each file's digest is right: only the file that it refers to is not covered."""
+    (tmp_path / "m").mkdir()
+    path = tmp_path / "m" / "m.onnx"
+    model = onnx.load(exported)
+    tensor = max(model.graph.initializer, key=lambda tensor: len(tensor.raw_data))
+    for file in (path.with_name("other.safetensors"), tmp_path / "other.bin"):
+        file.write_bytes(tensor.raw_data)
+    tensor.ClearField("raw_data")
+    tensor.data_location = tensor.EXTERNAL
+    tensor.external_data.add(key="location", value=place)
+    (entry,) = (entry for entry in model.metadata_props if entry.key == DIGEST)
+    entry.value = NO_DIGEST
+    content = model.SerializeToString()
+    digest = hashlib.sha256(content).hexdigest()
+    path.write_bytes(content.replace(NO_DIGEST.encode(), digest.encode()))
+    with pytest.raises(ModelError, match="weights"):
+        Colorizer.load(path)
 
 
 def test_info_tells_where_a_model_comes_from(exported, pretrained):
