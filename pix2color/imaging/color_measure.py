@@ -24,6 +24,7 @@ _TONES = 10  # at which the tone is fitted, linear between
 # bends at once would follow a stamp, where few other places have its luminance.
 _STIFFNESS = (1.0, 0.1, 0.01, 0.001, 0.0, 0.0)
 _AREA = 0.15  # that may be of any colour: stamps, stains, a scanner's colour strip
+_WIDEST_TONING = 80.0  # levels of Cb and Cr between the tones of a print, a cyanotype's too
 _NOISE = 0.8  # of the difference between neighbouring cells, left after they are averaged
 _FULL_CONTRAST, _LEAST_CONTRAST = 230.0, 0.45  # levels of Y', and the share that still counts
 _PLAIN = (8.0, 2.5, 2.5)  # spread of Y', Cb and Cr along a line of a frame
@@ -70,11 +71,19 @@ def color_measure(picture: Image.Image, opaque: Image.Image | None = None) -> fl
     inside = np.hypot(*even)[seen > 0.5]
     if not inside.size:
         return 0.0
-    most = np.quantile(inside, 1 - _AREA)
+    most = max(np.quantile(inside, 1 - _AREA), _opposed(pixels[..., 1:], seen > 0.5))
     # A print that fades loses contrast and colours alike.
     reach = np.subtract(*np.quantile(pixels[..., 0], (0.995, 0.005)))
     contrast = np.clip(reach / _FULL_CONTRAST, _LEAST_CONTRAST, 1)
     return float(np.sqrt(max(most**2 - (_NOISE * noise) ** 2, 0) / contrast))
+
+
+def _opposed(chroma: np.ndarray, seen: np.ndarray) -> float:
+    """Return by how many levels chroma (H, W, 2), where seen, is further apart than by toning."""
+    cells = np.stack([_cells(chroma[..., channel])[seen] for channel in (0, 1)])
+    _, axes = np.linalg.eigh(np.cov(cells) + np.eye(2))
+    low, high = np.quantile(axes[:, -1] @ cells, (_AREA, 1 - _AREA))
+    return float(max(0.0, high - low - _WIDEST_TONING))
 
 
 def _unexplained(pixels: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -205,6 +205,7 @@ def _look(colorizer: Colorizer, asked: Asked) -> Response:
     if photo.has_color:
         with open_picture(path, asked.data) as file:
             picture = to_rgb(file)
+    colors = photo.has_color or _has_tone(path, asked.data)
     side = (_PREVIEW_SIDE, _PREVIEW_SIDE)
     picture.thumbnail(side, Image.Resampling.LANCZOS, reducing_gap=2.0)
     preview = encode_picture(picture, "JPEG", _PREVIEW_QUALITY, {})
@@ -213,10 +214,22 @@ def _look(colorizer: Colorizer, asked: Asked) -> Response:
             "width": width,
             "height": height,
             "has_color": photo.has_color,
+            "colors": colors,
             "notes": photo.notes,
             "preview": base64.b64encode(preview).decode(),
         }
     )
+
+
+def _has_tone(path: Path, data: bytes) -> bool:
+    """Return whether a photo that is not in colour has a mood that others can take over."""
+    with open_picture(path, data) as file:
+        file.draft("RGB", (_PREVIEW_SIDE, _PREVIEW_SIDE))
+        try:
+            ChromaStatistics.from_photo(to_rgb(file))
+        except UsageError:
+            return False
+    return True
 
 
 def _colorize(colorizer: Colorizer, asked: Asked) -> Response:

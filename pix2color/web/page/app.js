@@ -97,7 +97,7 @@ function takeIn(files) {
 async function borrow(file) {
   try {
     const found = await engine.look(file);
-    if (!found.hasColor) throw new Error(text("likeGray"));
+    if (!found.colors) throw new Error(text("likeGray"));
     album.setOptions(album.current, { like: file });
   } catch (error) {
     tell(`${file.name}: ${error.message}`);

@@ -31,7 +31,7 @@ export class Coloring {
       ? await encodedBitmap(bitmap, small, PREVIEW_KIND)
       : await encoded(small, null, PREVIEW_KIND);
     bitmap.close();
-    return { width, height, hasColor, notes, preview };
+    return { width, height, hasColor, colors: hasColor, notes, preview };
   }
 
   /** Return the small version of a photo in colour. */

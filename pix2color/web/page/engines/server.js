@@ -25,6 +25,7 @@ export class Engine {
       width: found.width,
       height: found.height,
       hasColor: found.has_color,
+      colors: found.colors,
       notes: found.notes,
       preview: new Blob([bytes], { type: "image/jpeg" }),
     };
