@@ -81,6 +81,8 @@ def color_measure(picture: Image.Image, opaque: Image.Image | None = None) -> fl
 def _opposed(chroma: np.ndarray, seen: np.ndarray) -> float:
     """Return by how many levels chroma (H, W, 2), where seen, is further apart than by toning."""
     cells = np.stack([_cells(chroma[..., channel])[seen] for channel in (0, 1)])
+    if cells.shape[1] < 2:
+        return 0.0
     _, axes = np.linalg.eigh(np.cov(cells) + np.eye(2))
     low, high = np.quantile(axes[:, -1] @ cells, (_AREA, 1 - _AREA))
     return float(max(0.0, high - low - _WIDEST_TONING))
