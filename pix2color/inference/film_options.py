@@ -73,5 +73,6 @@ class FilmOptions:
 
     def ending(self, film: str) -> str:
         """Return the ending of a coloured film, from that of the film: its own if it can be."""
-        kept = film.lower() in CONTAINERS and (film != ".webm" or self.codec in _OPEN_CODECS)
+        own = film.lower()
+        kept = own in CONTAINERS and (own != ".webm" or self.codec in _OPEN_CODECS)
         return film if kept else ".mkv"

@@ -175,6 +175,28 @@ def test_subtitles_languages_and_chapters_come_along(color, tmp_path):
     assert films.packets(done, "subtitle") == [b"Bonjour"]
 
 
+@pytest.mark.parametrize("keep", [True, False])
+def test_what_is_said_of_a_film_is_carried_over_or_stripped(color, tmp_path, keep):
+    film = films.write_film(tmp_path / "film.mkv", films.drawn_frames(2))
+    with av.open(str(film)) as source, av.open(str(tmp_path / "told.mkv"), "w") as file:
+        file.metadata.update({"title": "Aunt Anna", "comment": "1931"})
+        copy = file.add_stream_from_template(source.streams.video[0], opaque=True)
+        copy.metadata.update({"language": "deu", "location": "Rome"})
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = copy
+                file.mux(packet)
+    done = color(tmp_path / "told.mkv", look=ColorizeOptions(keep_metadata=keep))
+    with av.open(str(done)) as file:
+        tags = {name.lower(): text for name, text in file.metadata.items()}
+        stream = {n.lower(): text for n, text in file.streams.video[0].metadata.items()}
+    assert ("title" in tags, tags["comment"].startswith("1931"), "location" in stream) == (
+        keep,
+    ) * 3
+    assert stream["language"] == "deu"
+    assert "pix2color" in tags["comment"]
+
+
 def test_a_film_in_color_is_left_alone_unless_forced(color, tmp_path):
     random = np.random.default_rng(0)
     frames = [np.kron(random.integers(0, 255, (4, 6, 3)), np.ones((16, 16, 1))) for _ in range(5)]

@@ -140,11 +140,10 @@ class FilmColorizer:
                 pool.submit(self._join, reader.waiting.popleft(), small[number], *color)
                 for number, color in enumerate(zip(colors, cuts, strict=True))
             ]
-            joined_last = joined[-1]
             for join in joined:
                 reader.fill(len(reader.waiting) + 1, most=3 * reader.block)
                 frame = join.result()
-                yield replace(frame, state=state) if join is joined_last else frame
+                yield replace(frame, state=state) if join is joined[-1] else frame
 
     def _colors(
         self, small: Sequence[SmallFrame], count: int, state: FilmState

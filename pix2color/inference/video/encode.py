@@ -143,6 +143,7 @@ def join_pieces(
     ending: str,
     comment: str,
     seconds: float | None = None,
+    keep_metadata: bool = True,
 ) -> list[str]:
     """Write a film: the pieces' frames, and all other streams of the original as they are.
 
@@ -153,6 +154,7 @@ def join_pieces(
         ending: of the container's names, such as ``.mp4``.
         comment: is added to the film's own.
         seconds: where the other streams end; None: where they do.
+        keep_metadata: carry over what is said of the film; languages are in any case.
 
     Returns:
         What a person should know.
@@ -166,13 +168,17 @@ def join_pieces(
         first = stack.enter_context(av.open(str(pieces[0])))
         original = stack.enter_context(Film(film.path))
         out = stack.enter_context(av.open(str(target), "w", format=CONTAINERS[ending.lower()]))
-        out.metadata.update(original.container.metadata)
-        said = original.container.metadata.get("comment", "")
-        out.metadata["comment"] = f"{said}\n{comment}" if said else comment
         colored = first.streams.video[0]
         streams = _add_streams(out, lambda: _add_copy(out, colored), original, ending, notes)
         _describe(streams[original.stream.index], original)
-        out.set_chapters(original.container.chapters())
+        said = original.container.metadata if keep_metadata else {}
+        said = {name.lower(): text for name, text in said.items()}  # Matroska has capitals
+        out.metadata.update(said)
+        out.metadata["comment"] = "\n".join(filter(None, (said.get("comment"), comment)))
+        if keep_metadata:
+            out.set_chapters(original.container.chapters())
+            for index, stream in streams.items():
+                stream.metadata.update(_said_of(original.container.streams[index]))
         packets = heapq.merge(
             _frames_of(pieces, streams[original.stream.index]),
             _others(original, streams, seconds),
@@ -209,8 +215,8 @@ def _add_streams(
             raise UsageError(
                 f"{original.path}: {what} does not go into {ending}; {cure}"
             ) from error
-        # Of timecodes FFmpeg would make a track of its own, which asks for more than we know.
-        stream.metadata.update({k: v for k, v in source.metadata.items() if k != "timecode"})
+        if "language" in source.metadata:
+            stream.metadata["language"] = source.metadata["language"]
         stream.disposition = source.disposition
         added[source.index] = stream
     return added
@@ -220,6 +226,11 @@ def _add_copy(out: av.container.OutputContainer, source: av.stream.Stream) -> av
     if source.type == "attachment":
         return out.add_attachment(source.name or "", source.mimetype or "", source.data)
     return out.add_stream_from_template(source, opaque=True)
+
+
+def _said_of(stream: av.stream.Stream) -> dict[str, str]:
+    # Of timecodes FFmpeg would make a track of its own, which asks for more than we know.
+    return {name: text for name, text in stream.metadata.items() if name != "timecode"}
 
 
 def _moved(packet: av.Packet, seconds: Fraction) -> av.Packet:

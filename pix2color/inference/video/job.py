@@ -89,8 +89,15 @@ def colorize_video(
         ):
             notes = _color(film, colorizer, options, film_options, hints, pieces, progress)
             with progress.during("joining"), replacing(target) as path:
-                seconds = film_options.preview
-                notes += join_pieces(pieces.paths, film, path, target.suffix, mark, seconds)
+                notes += join_pieces(
+                    pieces.paths,
+                    film,
+                    path,
+                    target.suffix,
+                    mark,
+                    film_options.preview,
+                    options.keep_metadata,
+                )
                 flush(path)
         pieces.remove()
         return notes
