@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import os
 import re
+from functools import lru_cache
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Timer
 from typing import Any
 
 import numpy as np
 
 from pix2color.errors import MissingPathError, ModelError, UsageError
-from pix2color.files import hash_bytes, hash_file
+from pix2color.files import SHIPPED_MODELS, coloring_model, hash_bytes, hash_file
 from pix2color.models.header import KEY, ModelInfo, parse_header
 from pix2color.processes import local_rank
 from pix2color.progress import say
@@ -43,6 +44,9 @@ _CPU = PROVIDERS["cpu"]
 _LOCATION = re.compile(rb"\x0a\x08location\x12[\x0d-\x7f]([\w.-]+\.safetensors)")
 _ANY_LOCATION = re.compile(rb"[\x08\x00]location")
 _NUMBERED = ("cuda", "directml")
+_TRIAL_SIDE = 64  # pixels of the picture on which a graph is tried out
+_TRIAL_BYTES = 2 << 30
+_TRIAL_SECONDS = 10
 
 
 def devices() -> list[str]:
@@ -97,6 +101,8 @@ class OnnxNetwork:
             raise MissingPathError(f"{path}: no such file; `pix2color export` writes one")
         self._path = path
         beside = _weights_beside(path)
+        if path.resolve() not in map(coloring_model, SHIPPED_MODELS):
+            _try_out(path)
         self.weights: Path | None = None
         self._device = Lock()  # of other devices than the CPU, not all take several calls at once
         self._session = self._start(*choose_provider(device))
@@ -137,9 +143,7 @@ class OnnxNetwork:
             return self._session.run([output], given)[0]
 
     def _start(self, provider: str, provider_options: dict[str, int]) -> InferenceSession:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1  # the photos are what is worked on in parallel
-        options.log_severity_level = 4  # what goes wrong is raised, too
+        options = _options()
         options.enable_mem_pattern = provider == _CPU  # DirectML has none
         wanted = [(provider, provider_options)]
         try:
@@ -198,6 +202,56 @@ def _weights_beside(path: Path) -> str | None:
     if not name or data.count(entry) != len(_ANY_LOCATION.findall(data)):
         raise ModelError(f"{path}: has weights in other files than one beside it; export it again")
     return name
+
+
+def _try_out(path: Path) -> None:
+    """Run a graph that comes from anywhere on a small picture, within bounds of memory and time.
+
+    Raises:
+        ModelError: it takes more, or cannot be run.
+    """
+    limit = Timer(_TRIAL_SECONDS, lambda: setattr(run, "terminate", True))
+    run, options = onnxruntime.RunOptions(), _options()
+    _bound_memory()
+    options.add_session_config_entry("session.use_env_allocators", "1")
+    limit.start()
+    try:
+        session = InferenceSession(path, options, providers=[_CPU])
+        depths = {"L": 1, "hints": 3}
+        inputs = {
+            given.name: np.zeros(
+                (1, depths.get(given.name, 1), _TRIAL_SIDE, _TRIAL_SIDE), "float32"
+            )
+            for given in session.get_inputs()
+        }
+        session.run(None, inputs, run)
+    except Exception as error:  # onnxruntime's classes differ by what is wrong
+        told = str(error)
+        if "terminate" in told:
+            reason = f"takes more than {_TRIAL_SECONDS} seconds for a small picture"
+        elif "llocat" in told or "available memory" in told.lower():
+            reason = f"takes more than {_TRIAL_BYTES >> 30} GiB of memory for a small picture"
+        else:
+            reason = "is not an ONNX file, damaged, or without its weights beside it"
+        raise ModelError(f"{path}: {reason}; export it again, or take another") from error
+    finally:
+        limit.cancel()
+
+
+@lru_cache
+def _bound_memory() -> None:
+    """Give onnxruntime an allocator with a bound, for the sessions that ask for it."""
+    kind = onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR
+    memory = onnxruntime.OrtMemoryInfo("Cpu", kind, 0, onnxruntime.OrtMemType.DEFAULT)
+    bounds = onnxruntime.OrtArenaCfg({"max_mem": _TRIAL_BYTES, "arena_extend_strategy": 1})
+    onnxruntime.create_and_register_allocator(memory, bounds)
+
+
+def _options() -> onnxruntime.SessionOptions:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1  # the photos are what is worked on in parallel
+    options.log_severity_level = 4  # what goes wrong is raised, too
+    return options
 
 
 def _provider(session: InferenceSession) -> str:

@@ -101,7 +101,7 @@ export class Coloring {
     return { ab: correctedByHints(ab, inputs), doubt };
   }
 
-  /** Return what the network says of a smaller, larger or mirrored version: {a, b, doubt}. */
+  /** Return what the network says of a smaller, larger or mirrored version: {a, b, doubt, L}. */
   async #view(number, file, hints, { share, mirrored }) {
     const picture = await this.#reduced(number, file, this.network.model.renderSize);
     const size = Math.min(picture.width, picture.height);
@@ -112,12 +112,12 @@ export class Coloring {
       ? networkInputs(mirror(seen), photo, hints.map((hint) => mirrorHint(hint, photo)))
       : networkInputs(seen, photo, hints);
     const { ab, doubt } = await this.#answer(inputs);
-    const planes = [ab.subarray(0, ab.length / 2), ab.subarray(ab.length / 2), doubt];
-    const [a, b, said] = planes.map((plane) => {
+    const planes = [ab.subarray(0, ab.length / 2), ab.subarray(ab.length / 2), doubt, inputs.L];
+    const [a, b, said, L] = planes.map((plane) => {
       const shown = cropped(plane, inputs.width, seen);
       return mirrored ? mirror(shown) : shown;
     });
-    return { a, b, doubt: said };
+    return { a, b, doubt: said, L };
   }
 
   async #reduced(number, file, renderSize) {

@@ -8,8 +8,10 @@ export const VIEWS = [
   { share: 1, mirrored: false },
   { share: 0.75, mirrored: true },
   { share: 1.25, mirrored: true },
+  { share: 1.625, mirrored: false },
 ];
-const [SAID, SPREAD, CHROMA] = [0.7, 1.1, 0.18]; // what each adds to the error
+// What each adds to the square root of the error.
+const [SAID, SPREAD, CHROMA, ROOM, REST] = [1.0, 0.66, 0.2, 0.73, -0.56];
 
 const MOST = 5;
 const APART = 0.15; // of the longer side
@@ -42,7 +44,7 @@ export function doubtSpots(doubt, photo, hints) {
   return spots;
 }
 
-/** Return the error to be expected as {data, width, height}, of `VIEWS` as {a, b, doubt} each. */
+/** Return the error to be expected as {data, width, height}, of `VIEWS` as {a, b, doubt, L} each. */
 export function expectedError(views) {
   const { width, height } = views[0].a;
   const data = new Float32Array(width * height);
@@ -53,9 +55,11 @@ export function expectedError(views) {
         return between(plane, column, ((y + 0.5) * plane.height) / height - 0.5);
       };
       const [a, b, said] = ["a", "b", "doubt"].map((name) => views.map((view) => at(view[name])));
-      const spread = Math.sqrt(variance(a) + variance(b));
-      const error = SAID * mean(said) + SPREAD * spread + CHROMA * Math.hypot(a[0], b[0]);
-      data[i] = AB_SCALE * error;
+      const spread = AB_SCALE * Math.sqrt(variance(a) + variance(b));
+      const chroma = AB_SCALE * Math.hypot(a[0], b[0]);
+      let root = SAID * Math.log(AB_SCALE * mean(said) + 1) + SPREAD * Math.log(spread + 1) + REST;
+      root += CHROMA * Math.log(chroma + 3) + ROOM * Math.log(1.3 - views[0].L.data[i] ** 2);
+      data[i] = Math.max(root, 0) ** 2;
     }
   }
   return { data, width, height };
