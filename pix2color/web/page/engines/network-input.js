@@ -1,6 +1,7 @@
 /** What the network looks at; as in network_input.py, network.py and hints.py of the package. */
 
 import { AB_SCALE, LIGHTNESS, rgbToLab } from "./lab.js";
+import { quantile } from "./quantile.js";
 import { BICUBIC, reduced, rounded } from "./resize.js";
 import { UserError } from "./user-error.js";
 
@@ -48,13 +49,6 @@ function contrastTable(levels) {
     const moved = FRESH[0] + (FRESH[1] - FRESH[0]) * ((level - black) / contrast);
     return rounded(Math.min(255, Math.max(0, moved)));
   });
-}
-
-function quantile(sorted, share) {
-  const place = share * (sorted.length - 1);
-  const below = Math.floor(place);
-  const above = Math.min(sorted.length - 1, below + 1);
-  return sorted[below] + (sorted[above] - sorted[below]) * (place - below);
 }
 
 /** Return hints as three planes: a and b where there is one, and a mask. */
