@@ -5,9 +5,7 @@ from __future__ import annotations
 from pix2color.data.sources import Photo
 from pix2color.errors import DataError, Stopped, UsageError
 from pix2color.evaluation.perceptual import Perceptual
-from pix2color.evaluation.protocol import (
-    GRAY,
-)
+from pix2color.evaluation.systems import GRAY
 from pix2color.experiments.comparison_plan import Plan, budget_in_words, plan_recipes
 from pix2color.experiments.report import report_page
 from pix2color.experiments.results import Comparison, System

@@ -11,9 +11,7 @@ from pix2color.config.load import load_recipe
 from pix2color.config.schema import AnyRecipe
 from pix2color.data.batches import EpochOrder
 from pix2color.errors import MissingPathError, UsageError
-from pix2color.evaluation.protocol import (
-    GRAY,
-)
+from pix2color.evaluation.systems import GRAY
 from pix2color.progress import say
 from pix2color.training.run_folder import CONFIG_IN_RUN
 from pix2color.training.setup import resolve_budget, select_photos, with_absolute_paths

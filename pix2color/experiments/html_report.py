@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pix2color.evaluation.protocol import GRAY
 from pix2color.evaluation.scores import Score
+from pix2color.evaluation.systems import GRAY
 from pix2color.evaluation.tables import Measure, cell, known_measures
 from pix2color.experiments import results
 from pix2color.experiments.costs import Curve, averaged, relative_losses

@@ -9,8 +9,8 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from pix2color.evaluation.protocol import GRAY
 from pix2color.evaluation.scores import Score
+from pix2color.evaluation.systems import GRAY
 from pix2color.evaluation.tables import Measure, aligned, cell, known_measures, plain
 from pix2color.experiments.costs import Costs
 
