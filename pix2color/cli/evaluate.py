@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pix2color.cli.options import AS_JSON, MODEL, PATH, STARTING_MODEL, Command
+from pix2color.cli.options import (
+    AS_JSON,
+    MODEL,
+    PATH,
+    PREDICTIONS,
+    STARTING_MODEL,
+    Command,
+    given_command,
+)
 from pix2color.errors import SOME_FAILED, UsageError
 from pix2color.extras import require
 from pix2color.files import coloring_model
@@ -17,7 +25,7 @@ from pix2color.progress import say
 
 # Nothing heavy is imported up here: `--help` must answer at once.
 if TYPE_CHECKING:
-    from pix2color.evaluation.protocol import Evaluation
+    from pix2color.evaluation.evaluation import Evaluation
 
 
 def _counts(
@@ -55,14 +63,7 @@ pix2color evaluate --data test-photos/ --predictions ddcolor/ --predictions deol
     help="Give the model the picture's own L* (lab); its luma, as a grey file has it; what is left "
     "on a worn black-and-white photo (film, mix); or one such effect alone.",
 )
-@click.option(
-    "--predictions",
-    "texts",
-    multiple=True,
-    metavar="[NAME=]FOLDER",
-    help="Measure beside it what another program has made of the same photos; repeatable. Its "
-    "pictures are known by the photos' names, and may have another format or size.",
-)
+@PREDICTIONS
 @click.option(
     "--protocol",
     "protocol_name",
@@ -97,7 +98,13 @@ pix2color evaluate --data test-photos/ --predictions ddcolor/ --predictions deol
     help="Write a contact sheet (PNG) to this file: gray | ours | other programs' | truth.",
 )
 @click.option(
-    "--samples", type=click.IntRange(1), default=12, help="Show so many pictures on the sheet."
+    "--report",
+    type=PATH,
+    metavar="FOLDER",
+    help="Write a page (HTML) and its tables into this folder, as `pix2color compare` does.",
+)
+@click.option(
+    "--samples", type=click.IntRange(1), default=12, help="Show so many pictures on sheet and page."
 )
 @click.option(
     "--by-folder", is_flag=True, help="Print figures of each folder's photos, too (in JSON always)."
@@ -115,12 +122,13 @@ def evaluate(
     model: Path,
     data: tuple[Path, ...],
     given: str,
-    texts: tuple[str, ...],
+    predictions: tuple[str, ...],
     protocol_name: str,
     critic: bool | None,
     perceptual: str | None,
     csv_path: Path | None,
     sheet: Path | None,
+    report: Path | None,
     samples: int,
     by_folder: bool,
     hint_counts: tuple[int, ...],
@@ -131,20 +139,24 @@ def evaluate(
     The grey picture is measured beside it; docs/metrics.md explains the measures. Exit code 3:
     pictures of a program could not be judged; they are named.
     """
-    from pix2color.evaluation import tables
+    from pix2color.evaluation import records, tables
     from pix2color.evaluation.contact_sheet import write_contact_sheet
     from pix2color.evaluation.hint_curve import hint_curve
     from pix2color.evaluation.perceptual import Perceptual
     from pix2color.evaluation.predictions import folders_of_predictions
-    from pix2color.evaluation.protocol import add_critic
-    from pix2color.evaluation.protocol import evaluate as run
+    from pix2color.evaluation.protocol import add_critic, evaluate_photos, systems_on
     from pix2color.evaluation.self_check import self_check
     from pix2color.evaluation.squares import PROTOCOLS
     from pix2color.evaluation.systems import GRAY, MODEL
+    from pix2color.experiments.html_report import PAGE
+    from pix2color.experiments.report import report_evaluation
+    from pix2color.html.gallery import check_place
     from pix2color.inference.colorizer import Colorizer
 
     _check_targets(csv_path, sheet)
-    folders = folders_of_predictions(texts, taken=(GRAY, MODEL))
+    if report:
+        check_place(report / PAGE)
+    folders = folders_of_predictions(predictions, taken=(GRAY, MODEL))
     protocol = PROTOCOLS[protocol_name]
     chosen = {
         "--input": given != "lab",
@@ -152,6 +164,7 @@ def evaluate(
         "--perceptual": perceptual,
         "--hints": hint_counts,
         "--by-folder": by_folder,
+        "--report": report,
     }
     _check_together(
         protocol.papers, bool(folders), {name for name, is_it in chosen.items() if is_it}
@@ -160,10 +173,10 @@ def evaluate(
     measures = Perceptual(perceptual) if perceptual else None
     colorizer = Colorizer.load(model)
     curve = hint_curve(colorizer, data, hint_counts) if hint_counts else {}
-    result = run(
-        colorizer,
-        data,
-        predictions=folders,
+    photos, systems = systems_on(colorizer, data, folders)
+    result = evaluate_photos(
+        systems,
+        photos,
         protocol=protocol,
         model_input=given,
         critic=False,  # not before the table is printed
@@ -178,15 +191,18 @@ def evaluate(
         if curve:
             click.echo("\n" + tables.hints_table(curve))
     if csv_path:
-        tables.write_csv(result, csv_path)
+        records.write_csv(result, csv_path)
     if sheet:
         write_contact_sheet(result, samples, sheet)
     if critic:
         add_critic(result)
     if as_json:
-        click.echo(tables.to_json(result, self_check(result), curve))
+        click.echo(records.to_json(result, self_check(result), curve))
     elif critic:
         click.echo(tables.line(result, "critic"))
+    if report:
+        report_evaluation(result, systems, photos, samples, report / PAGE, given_command())
+        click.echo(report / PAGE, err=True)
     _name_the_rest(result)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from pix2color.evaluation.protocol import Evaluation
+from pix2color.evaluation.evaluation import Evaluation
 from pix2color.evaluation.squares import SIDE
 from pix2color.evaluation.systems import GRAY, MODEL
 from pix2color.imaging.io import from_array, write_picture

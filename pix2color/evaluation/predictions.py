@@ -81,9 +81,9 @@ def paired(folder: PredictionFolder, photos: Sequence[Photo], roots: Sequence[Pa
     """Find a folder's picture of each photo by its name.
 
     The same relative path comes first, then the same without the ending of the picture, of both,
-    and as ``colorize`` calls what it writes beside a photo; last the name alone, without
-    folders, where those folders that have one name on both sides decide. What was found first is
-    not asked again.
+    and as ``colorize`` calls what it writes beside a photo. Then the last parts of the path, such
+    as ``city/1``, and the name alone: of files that lie in no subfolder, whose folders would
+    contradict, or of all if nothing else has found any. What is found is not looked at again.
 
     Args:
         folder: the coloured pictures.
@@ -98,8 +98,10 @@ def paired(folder: PredictionFolder, photos: Sequence[Photo], roots: Sequence[Pa
     same = {str(photo.path) for photo in photos}
     free = {name: path for name, path in files.items() if str(path.resolve()) not in same}
     found: dict[str, Path] = {}
-    for of_photo, of_file in _ways(names, free):
+    for of_photo, of_file in _ways(free):
         _pair(folder, names, free, found, of_photo, of_file)
+    if not found:
+        _pair(folder, names, free, found, _stem, _stem)
     if not found:
         raise DataError(
             f"{folder.path}: has no picture of the photos, such as one called "
@@ -149,7 +151,7 @@ def _names(photos: Sequence[Photo], roots: Sequence[Path]) -> dict[str, list[Pat
     return {path: [*found, Path(path)] for path, found in names.items()}
 
 
-def _ways(names: dict[str, list[Path]], files: Iterable[Path]) -> list[tuple[_Key, _Key]]:
+def _ways(files: Iterable[Path]) -> list[tuple[_Key, _Key]]:
     """Return by what a photo's name and a file's are held against each other, in order."""
     deepest = max((len(name.parts) for name in files), default=0)
     return [
@@ -157,8 +159,13 @@ def _ways(names: dict[str, list[Path]], files: Iterable[Path]) -> list[tuple[_Ke
         (str, _without_ending),  # a.gif and a.gif.png, beside a.png
         (_without_ending, _without_ending),
         (lambda name: _without_ending(name) + SUFFIX_BESIDE, _without_ending),
-        *((key, key) for key in map(_last_parts, range(deepest, 0, -1))),
+        *((key, key) for key in map(_last_parts, range(deepest, 1, -1))),
+        (_stem, lambda name: _stem(name) if len(name.parts) == 1 else None),
     ]
+
+
+def _stem(name: Path) -> str:
+    return name.stem
 
 
 def _without_ending(name: Path) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from pix2color import metrics
-from pix2color.evaluation.protocol import Evaluation
+from pix2color.evaluation.evaluation import Evaluation
 from pix2color.evaluation.systems import MODEL
 from pix2color.progress import say
 

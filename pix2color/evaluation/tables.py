@@ -1,18 +1,17 @@
-"""Tables, JSON and CSV of evaluations."""
+"""Tables of evaluations."""
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pix2color.evaluation.differences import difference
-from pix2color.evaluation.protocol import Evaluation
+from pix2color.evaluation.evaluation import Evaluation
+from pix2color.evaluation.records import points_of_difference
 from pix2color.evaluation.scores import Score
 from pix2color.evaluation.systems import GRAY
-from pix2color.files import write_rows
 
 if TYPE_CHECKING:  # films need an extra
     from pix2color.evaluation.film_scores import FilmEvaluation
@@ -93,7 +92,7 @@ def table(evaluation: Evaluation, pending: str | None = None) -> str:
         counts = (len(found.pictures) for found in evaluation.systems.values())
         lines.append(("photos", "", *map(str, (evaluation.photos, *counts))))
     foot = f"{evaluation.photos} photos, {evaluation.left_out} left out (gray or unreadable)"
-    return "\n".join([*_ruled(lines), foot])
+    return "\n".join([*_ruled(lines), foot, *points_of_difference(evaluation)])
 
 
 def line(evaluation: Evaluation, measure: str) -> str:
@@ -136,24 +135,18 @@ def folders_table(evaluation: Evaluation) -> str:
     It has the measures that are one number a picture.
     """
     measures = {name: MEASURES[name] for name in BY_FOLDER}
-    several = len(evaluation.systems) > 1
+    which = (lambda name: (name,)) if len(evaluation.systems) > 1 else (lambda name: ())
     lines: list[tuple[str, ...]] = [
-        (
-            "folder",
-            *["system"] * several,
-            "photos",
-            "gray ΔE00",
-            *(m.heading for m in measures.values()),
-        )
+        ("folder", *which("system"), "photos", "gray ΔE00", *(m.heading for m in measures.values()))
     ]
     for name, folder in evaluation.folders.items():
         of_gray = cell(folder.rows[GRAY]["delta_e"], measures["delta_e"].digits)
-        for system in evaluation.systems:
-            scores = folder.rows.get(system)  # it may have none of the folder's pictures
-            if scores is not None:
+        for system, found in evaluation.systems.items():
+            count = sum(Path(picture["photo"]).parent.name == name for picture in found.pictures)
+            if count:
+                scores = folder.rows[system]
                 cells = [cell(scores[key], measure.digits) for key, measure in measures.items()]
-                place = (name, *[system] * several, str(folder.photos))
-                lines.append((*place, of_gray, *cells))
+                lines.append((name, *which(system), str(count), of_gray, *cells))
     return "\n".join(_ruled(lines))
 
 
@@ -179,15 +172,6 @@ def film_table(title: str, evaluation: FilmEvaluation) -> str:
     return "\n".join([f"{title}, {evaluation.frames} frames", *_ruled(lines)])
 
 
-def film_as_dict(evaluation: FilmEvaluation) -> dict[str, Any]:
-    """Return the frames and rows of a film, for JSON; a figure that could not be had is null."""
-    rows = {
-        row: {name: _finite(value) for name, value in scores.items()}
-        for row, scores in evaluation.rows.items()
-    }
-    return {"frames": evaluation.frames, "rows": rows}
-
-
 def _ruled(lines: list[tuple[str, ...]]) -> list[str]:
     """Return columns of text below their headings, with rules."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
@@ -199,72 +183,6 @@ def _ruled(lines: list[tuple[str, ...]]) -> list[str]:
     return [text[0], rule, *text[1:], rule]
 
 
-def plain(scores: dict[str, Score]) -> dict[str, list[float | None]]:
-    """Return value, low and high for JSON; a figure that could not be had is null."""
-    return {name: [_finite(v) for v in score] for name, score in scores.items()}
-
-
-def as_dict(evaluation: Evaluation) -> dict[str, Any]:
-    """Return the rows and counts, for JSON."""
-    rows = {row: plain(scores) for row, scores in evaluation.rows.items()}
-    return {"photos": evaluation.photos, "left_out": evaluation.left_out, "rows": rows}
-
-
-def to_json(
-    evaluation: Evaluation, self_check: dict[str, Any], curve: dict[int, dict[str, Score]]
-) -> str:
-    """Return the rows and counts of all photos and of each folder's, the self-check and the hints.
-
-    ``curve`` has the measures by the number of hints; it may be empty.
-    """
-    found = as_dict(evaluation)
-    if evaluation.folders:
-        found["folders"] = {
-            name: {"photos": folder.photos, "rows": {k: plain(v) for k, v in folder.rows.items()}}
-            for name, folder in evaluation.folders.items()
-        }
-    found["self_check"] = self_check
-    if len(evaluation.systems) > 1:
-        found["predictions"] = _predictions(evaluation)
-    if curve:
-        found["hints"] = {str(count): plain(scores) for count, scores in curve.items()}
-    return json.dumps(found, indent=2)
-
-
-def _predictions(evaluation: Evaluation) -> dict[str, Any]:
-    """Return what is to be said of each system but the first beside its row, for JSON."""
-    first, *others = evaluation.systems.values()
-    told = {}
-    for name, found in zip(list(evaluation.systems)[1:], others, strict=True):
-        less = difference(found, first)
-        told[name] = {
-            "photos": len(found.pictures),
-            "missing": found.missing,
-            "unusable": found.unusable,
-            "less_model": less and {"photos": less.photos, "scores": plain(less.scores)},
-        }
-    return told
-
-
-def write_csv(evaluation: Evaluation, path: Path) -> None:
-    """Write a line a photo with the model's measures.
-
-    If there are several systems, there is a line for each of them and photo, which says why there
-    are no measures where there are none.
-    """
-    pictures = evaluation.pictures
-    if len(evaluation.systems) == 1:
-        write_rows(path, [pictures[0].keys(), *(picture.values() for picture in pictures)])
-        return
-    measures = list(pictures[0])[1:]
-    lines: list[list[object]] = [["system", "photo", *measures, "note"]]
-    for name, found in evaluation.systems.items():
-        lines += [[name, *picture.values(), ""] for picture in found.pictures]
-        notes = dict.fromkeys(found.missing, "missing") | found.unusable
-        lines += [[name, photo, *[""] * len(measures), note] for photo, note in notes.items()]
-    write_rows(path, lines)
-
-
 def cell(score: Score, digits: int) -> str:
     """Return a figure with its interval, as in all tables."""
     if math.isnan(score.value):
@@ -273,10 +191,6 @@ def cell(score: Score, digits: int) -> str:
     if score.low is None or score.high is None:
         return text
     return f"{text} [{score.low:.{digits}f}, {score.high:.{digits}f}]"
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
 
 
 def aligned(lines: list[list[str]]) -> str:

@@ -17,12 +17,13 @@ from pix2color.config.schema import AnyRecipe
 from pix2color.data.sources import Photo
 from pix2color.errors import Stopped
 from pix2color.evaluation import systems as evaluated
+from pix2color.evaluation.evaluation import Evaluation
 from pix2color.evaluation.perceptual import Perceptual
 from pix2color.evaluation.predictions import Predictions
-from pix2color.evaluation.protocol import Evaluation, evaluate_photos
+from pix2color.evaluation.protocol import evaluate_photos
+from pix2color.evaluation.records import as_dict
 from pix2color.evaluation.scores import Score
 from pix2color.evaluation.systems import GRAY, MODEL, Found
-from pix2color.evaluation.tables import as_dict
 from pix2color.experiments.comparison_plan import check_same_recipe, with_room
 from pix2color.experiments.costs import read_costs
 from pix2color.experiments.results import System
@@ -47,7 +48,7 @@ def train_and_evaluate(
         run = train_or_reuse(recipe)
         evaluation = evaluate_or_reuse(run, photos, out / "evaluations", perceptual)
     scores, start = evaluation.rows[MODEL], _started_from(recipe, out)
-    return System(run.name, scores, evaluation.pictures, read_costs(run), start), evaluation
+    return System(run.name, scores, evaluation.systems[MODEL], read_costs(run), start), evaluation
 
 
 @contextmanager
