@@ -155,9 +155,9 @@ class PapersRow:
         return by_photo(paths, self.pictures())
 
     def scores(self) -> dict[str, Score]:
-        """Return PSNR, CF, ΔCF, and FID if its network is there."""
+        """Return PSNR, CF and the truths', ΔCF, and FID if its network is there."""
         values = {name: v.double().numpy() for name, v in self.pictures().items()}
-        scores = {name: bootstrapped(values[name]) for name in ("psnr", "cf")}
+        scores = {name: bootstrapped(values[name]) for name in ("psnr", "cf", "true_cf")}
         scores["delta_cf"] = of_means(_distance, values["cf"], values["true_cf"])
         if self._features is not None:
             enough = len(values["cf"]) >= LEAST_PICTURES

@@ -62,6 +62,9 @@ def _cropped(picture: Image.Image, shape: tuple[int, int]) -> np.ndarray:
     ends = [*corner, *(start + side for start in corner)]
     left, top, right, bottom = (end * scale[i % 2] for i, end in enumerate(ends))
     box = (left, top, min(right, picture.width), min(bottom, picture.height))
+    if picture.size == shape:  # what is outside of a box would take part at its edges
+        picture = picture.crop((left, top, right, bottom))
+        box = (0.0, 0.0, float(side), float(side))
     return to_array(picture.resize((SIDE, SIDE), Image.Resampling.BILINEAR, box=box))
 
 

@@ -61,6 +61,7 @@ MEASURES = {  # others come last, by their name
     ),
     "kid_lite0": Measure("KID, Lite0", 4, "↓", "As KID, through EfficientNet-Lite0."),
     "cf": Measure("CF", 2, "", "Amount of colour, as the papers compute it."),
+    "true_cf": Measure("CF of the truths", 2, "", "The same of the true photos."),
     "delta_cf": Measure("ΔCF", 2, "↓", "Distance of the mean amount of colour from the truth's."),
     "warping_error": Measure(
         "warping error", 3, "↓", "How much ab changes along the motion of the true film."
