@@ -115,7 +115,7 @@ def test_folders_have_names_of_their_own(tmp_path):
 @pytest.fixture(scope="module")
 def few(photos, tmp_path_factory):
     folder = tmp_path_factory.mktemp("few")
-    for photo in photos.glob("*/[13].png"):
+    for photo in photos.glob("*/1.png"):
         (folder / photo.parent.name).mkdir(exist_ok=True)
         shutil.copy(photo, folder / photo.relative_to(photos))
     return folder
@@ -174,7 +174,7 @@ def test_a_difference_is_of_the_same_photos(judged):
     found = difference(judged.systems["true"], judged.systems[MODEL])
     values = [[p["delta_e"] for p in judged.systems[s].pictures] for s in ("true", MODEL)]
     score = found.scores["delta_e"]
-    assert found.photos == 8
+    assert found.photos == 4
     assert score.value == pytest.approx(np.mean(values[0]) - np.mean(values[1]))
     assert score.low < score.value < score.high < 0
 
@@ -200,8 +200,8 @@ def test_what_is_turned_by_a_note_is_judged_upright(tmp_path):
 def incomplete(made, tmp_path_factory):
     folder = tmp_path_factory.mktemp("incomplete") / "they"
     shutil.copytree(made / "true", folder)
-    (folder / "coffee" / "1.png").unlink()
-    (folder / "coffee" / "3.png").write_bytes(b"no picture")
+    (folder / "chelsea" / "1.png").unlink()
+    (folder / "coffee" / "1.png").write_bytes(b"no picture")
     return folder
 
 
@@ -210,37 +210,37 @@ def test_what_is_missing_is_named_everywhere(few, incomplete, pretrained, tmp_pa
     files = ("--csv", tmp_path / "a.csv", "--sheet", tmp_path / "a.png")
     result = invoke(*words, "--predictions", f"they={incomplete}", *files)
     assert result.returncode == 3
-    missing, broken = str(few / "coffee" / "1.png"), str(few / "coffee" / "3.png")
+    missing, broken = str(few / "chelsea" / "1.png"), str(few / "coffee" / "1.png")
     assert missing in result.stderr
-    assert str(incomplete / "coffee" / "3.png") in result.stderr
+    assert str(incomplete / "coffee" / "1.png") in result.stderr
     with (tmp_path / "a.csv").open() as file:
         lines = [line for line in csv.DictReader(file) if line["system"] == "they"]
     notes = {line["photo"]: line["note"] for line in lines if line["note"]}
-    assert len(lines) == 8
+    assert len(lines) == 4
     assert notes[missing] == "missing"
-    assert "3.png" in notes[broken]
+    assert "1.png" in notes[broken]
     assert Image.open(tmp_path / "a.png").width == 2 * (4 * 262 + 18) - 12
     told = json.loads(result.stdout)["predictions"]["they"]
-    assert (told["photos"], told["missing"], list(told["unusable"])) == (6, [missing], [broken])
-    assert told["less_model"]["photos"] == 6
+    assert (told["photos"], told["missing"], list(told["unusable"])) == (2, [missing], [broken])
+    assert told["less_model"]["photos"] == 2
 
 
-def test_what_colorize_writes_is_found_and_has_a_page(pretrained, tmp_path):
+def test_what_colorize_writes_is_found_and_has_a_page(tmp_path):
     truth, out = tmp_path / "truth", tmp_path / "out"
     truth.mkdir()
     for name, pixels in colour_photos().items():
-        Image.fromarray(pixels[40:296, 80:336]).save(truth / f"{name}.png")
-    model = ("--model", pretrained)
-    assert invoke("colorize", truth, "--force", "--out", out, *model).returncode == 0
-    words = ("evaluate", *model, "--data", truth, "--no-critic", "--predictions", out)
+        if name != "rocket":  # faded: colorize shows it to the model with full contrast
+            Image.fromarray(pixels[40:296, 80:336]).save(truth / f"{name}.png")
+    assert invoke("colorize", truth, "--force", "--out", out).returncode == 0
+    words = ("evaluate", "--data", truth, "--no-critic", "--predictions", out)
     result = invoke(*words, "--report", tmp_path / "report", "--samples", 2, "--by-folder")
     assert result.returncode == 0, result.stderr
     (counts,) = (x for x in result.stdout.splitlines() if x.startswith("photos "))
-    assert counts.split() == ["photos", "4", "4", "4"]
+    assert counts.split() == ["photos", "3", "3", "3"]
     found = json.loads((tmp_path / "report" / "results.json").read_text())
     ours, files = (found["systems"][name]["scores"] for name in (MODEL, "out"))
-    assert files["psnr"][0] == pytest.approx(ours["psnr"][0], abs=0.05)
-    assert files["delta_e"][0] == pytest.approx(ours["delta_e"][0], abs=0.05)
+    assert files["psnr"][0] == pytest.approx(ours["psnr"][0], abs=0.1)
+    assert files["delta_e"][0] == pytest.approx(ours["delta_e"][0], abs=0.1)
     page = (tmp_path / "report" / "index.html").read_text()
     assert ">out" in page
     assert "Costs" not in page
@@ -267,7 +267,7 @@ def test_the_papers_protocol_judges_pictures_as_they_are(few, made, tmp_path, ca
     folders = [PredictionFolder(name, made / name) for name in ("luma", "true")]
     found = evaluate(colorizer(), [few, tmp_path], predictions=folders, protocol=PROTOCOLS["val5k"])
     assert "FID left out" in capsys.readouterr().err
-    assert found.photos == 9  # a gray one counts, too
+    assert found.photos == 5  # a gray one counts, too
     assert set(found.rows["luma"]) == {"psnr", "cf", "true_cf", "delta_cf"}
     assert found.rows["luma"]["cf"].value == 0
     assert found.rows["luma"]["psnr"].value < found.rows[GRAY]["psnr"].value
