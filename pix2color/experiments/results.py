@@ -157,7 +157,7 @@ def notes(comparison: Comparison) -> list[str]:
     ]
     said += [
         f"{s.name} has {len(s.photos)} of the photos, and takes no part in what is bold: "
-        f"{len(s.found.missing)} are missing, {len(s.found.unusable)} cannot be used."
+        f"missing {len(s.found.missing)}, of no use {len(s.found.unusable)}."
         for s in comparison.systems
         if len(s.photos) < comparison.photos
     ]
