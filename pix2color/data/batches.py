@@ -15,11 +15,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
 from pix2color.config.sections import DataConfig, HintsConfig
 from pix2color.data.hints import training_hints
 from pix2color.data.prepared import StoredPhoto
+from pix2color.data.reading_processes import started
 from pix2color.data.sources import Photo, protocol_square, training_square
 from pix2color.errors import DataError, ImageError, OwnColorsError
 from pix2color.processes import cores
@@ -227,7 +228,7 @@ def endless_batches(
         pin_memory=pin_memory,
         prefetch_factor=4 if workers else None,
     )
-    for batch in loader:
+    for batch in started(loader):
         if not len(batch.pixels):
             raise DataError(
                 f"all {len(batch.left_out)} photos are gray or cannot be read, such as "
@@ -289,12 +290,18 @@ def _collate(samples: list[Sample]) -> Batch:
         return Batch(torch.empty(0), left_out)
     labels = [s.label for s in samples if s.label is not None]
     regions = [s.regions for s in samples if s.regions is not None]
-    return Batch(
+    batch = Batch(
         torch.stack(pixels),
         left_out,
         torch.tensor(labels) if labels else None,
         torch.stack(regions) if regions else None,
     )
+    if get_worker_info() is not None:
+        # Later, on its way to the process that trains, want of memory would pass unnoticed.
+        for tensor in (batch.pixels, batch.labels, batch.regions):
+            if tensor is not None:
+                tensor.share_memory_()
+    return batch
 
 
 def _leave_signals(worker: int) -> None:

@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from pix2color.data.deduplicate import perceptual_hash
 from pix2color.data.prepared import DROPPED, HEADER, Dropped, Entry, read_header
 from pix2color.data.prepared_builder import Builder, Reading, file_state
+from pix2color.data.reading_processes import reading_processes, started
 from pix2color.data.sources import picture_colorfulness
 from pix2color.errors import (
     DataError,
@@ -112,6 +113,7 @@ def prepare(
         DataError: a source holds no photo, or none has the value of ``only``.
         UsageError: ``out`` is something else, or was prepared in another way.
         MissingExtraError: shards are wanted and the webdataset package is missing.
+        TrainingError: a process that reads has died.
     """
     if how.shards:
         require("webdataset", "--shards")
@@ -134,8 +136,11 @@ def prepare(
         collate_fn=_as_it_is,
     )
     try:
-        with track("prepare", len(new), "photos") as progress:
-            for count, reading in enumerate(loader, start=1):
+        with (
+            reading_processes(lambda: "run this again: what is done is kept"),
+            track("prepare", len(new), "photos") as progress,
+        ):
+            for count, reading in enumerate(started(loader), start=1):
                 builder.add(reading)
                 progress(count, f"{builder.dropped.total()} left out")
     finally:

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pix2color.color.lab import AB_SCALE
 from pix2color.color.recompose import chroma_maps, recompose
 from pix2color.errors import HasColorError, UsageError
 from pix2color.files import coloring_model
@@ -17,6 +16,7 @@ from pix2color.imaging.grayscale import GrayPhoto, Source, as_gray_photo, read_g
 from pix2color.imaging.io import output_path, read_file
 from pix2color.inference.adjust import adjust, with_statistics
 from pix2color.inference.colored_photo import ColoredPhoto
+from pix2color.inference.doubt import expected_error
 from pix2color.inference.hints import Hint
 from pix2color.inference.network import Network, load_network, network_inputs, predict_colors
 from pix2color.inference.network_input import ReducedPhoto, halved, reduce_photo
@@ -247,9 +247,7 @@ class Colorizer:
                 "doubt: this model gives none; use another --model, or teach it by "
                 "`pix2color train-doubt`"
             )
-        doubt = self.network.doubt(*network_inputs([prepared]))[0, 0] * AB_SCALE  # type: ignore[attr-defined]
-        height, width = prepared.network_input.shape
-        picture = Image.fromarray(doubt[:height, :width])
+        picture = Image.fromarray(expected_error(self.network, prepared))
         height, width = prepared.photo.gray.shape
         return np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR))
 

@@ -10,6 +10,7 @@ import numpy as np
 from pix2color.color.lab import lightness, rgb_to_l_ab
 from pix2color.errors import ModelError
 from pix2color.extras import require
+from pix2color.inference.hint_correction import correct_by_hints
 from pix2color.inference.network_input import ReducedPhoto, restore_contrast, stack, stack_hints
 from pix2color.models.header import ONNX, ModelInfo, locate_coloring_model
 
@@ -66,7 +67,7 @@ def network_inputs(batch: list[ReducedPhoto]) -> list[np.ndarray]:
 
 
 def predict_colors(network: Network, *inputs: np.ndarray, tta: bool = False) -> np.ndarray:
-    """Return the ab (N, 2, H, W) that a network predicts.
+    """Return the ab (N, 2, H, W) that a network predicts, brought closer to the hints.
 
     Args:
         network: predicts it.
@@ -81,6 +82,8 @@ def predict_colors(network: Network, *inputs: np.ndarray, tta: bool = False) -> 
         if tta:
             mirrored = network(*(np.ascontiguousarray(x[..., ::-1]) for x in inputs))
             ab = (ab + mirrored[..., ::-1]) / 2
+        if len(inputs) > 1:
+            ab = correct_by_hints(ab, *inputs)
     except MemoryError as error:
         raise ModelError("out of memory; a smaller --render-size needs less") from error
     if not np.isfinite(ab.sum()):

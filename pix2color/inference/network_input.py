@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
@@ -28,12 +28,19 @@ class ReducedPhoto:
     Attributes:
         photo: at full size.
         network_input: gray, uint8 (h, w).
-        hints: uint8 (4, h, w), the painted hints, if there are any.
+        painted: uint8 (4, h, w), the hints in it, if there are any; see ``paint_hints``.
+        hints: of the photo.
     """
 
     photo: GrayPhoto
     network_input: np.ndarray
-    hints: np.ndarray | None = None
+    painted: np.ndarray | None = None
+    hints: Sequence[Hint] = ()
+
+    def mirrored(self) -> ReducedPhoto:
+        """Return what the network would see of the photo in a mirror."""
+        painted = None if self.painted is None else self.painted[..., ::-1]
+        return replace(self, network_input=self.network_input[:, ::-1], painted=painted)
 
     @property
     def group(self) -> tuple[int, ...]:
@@ -66,7 +73,7 @@ def reduce_photo(photo: GrayPhoto, render_size: int, hints: Sequence[Hint] = ())
         picture = picture.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=2.0)
     reduced = np.asarray(picture)
     painted = paint_hints(hints, photo.gray.shape, reduced.shape) if hints else None
-    return ReducedPhoto(photo, reduced, painted)
+    return ReducedPhoto(photo, reduced, painted, hints)
 
 
 def stack(batch: list[ReducedPhoto]) -> np.ndarray:
@@ -83,13 +90,13 @@ def stack(batch: list[ReducedPhoto]) -> np.ndarray:
 
 def stack_hints(batch: list[ReducedPhoto]) -> np.ndarray | None:
     """Return the painted hints of photos of one ``group``, uint8 (N, 4, H, W); None without any."""
-    if all(prepared.hints is None for prepared in batch):
+    if all(prepared.painted is None for prepared in batch):
         return None
     stacked = np.zeros((len(batch), 4, *batch[0].group), np.uint8)
     for place, prepared in zip(stacked, batch, strict=True):
-        if prepared.hints is not None:
+        if prepared.painted is not None:
             height, width = prepared.network_input.shape
-            place[:, :height, :width] = prepared.hints
+            place[:, :height, :width] = prepared.painted
     return stacked
 
 

@@ -1,12 +1,13 @@
 """The checkpoints of a run: all that it needs to go on exactly, in files that are whole or absent.
 
-A checkpoint is a folder ``checkpoints/step-…`` with one file of tensors and plain values. It is
-written under a temporary name, read again with ``weights_only=True``, and renamed; only then do
-older ones go.
+A checkpoint is a folder ``checkpoints/step-…`` with one file of tensors and plain values, and one
+with its checksum. It is written under a temporary name, read again with ``weights_only=True``, and
+renamed; only then do older ones go.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import Collection
@@ -18,8 +19,10 @@ import torch
 from pix2color.errors import ModelError, StorageError
 from pix2color.models.safe_load import load_tensors
 from pix2color.progress import say
+from pix2color.training.run_folder import checkpoint_steps
 
 _FILE = "state.pt"
+_CHECKSUM = "state.pt.sha256"  # as sha256sum writes it
 _FORMAT = 2  # of the state; another one is not gone on from
 
 
@@ -38,7 +41,7 @@ def save(
     Raises:
         StorageError: it cannot be written, for a full disk perhaps; the others are as they were.
     """
-    place = folder / f"step-{step:08d}"
+    place = _place(folder, step)
     temporary = folder / f".{place.name}.part"
     for left in folder.glob(".step-*.part"):  # by a process that was killed
         shutil.rmtree(left)
@@ -49,6 +52,8 @@ def save(
             file.flush()
             os.fsync(file.fileno())
         load_tensors(temporary / _FILE)
+        checksum = f"{_hash(temporary / _FILE)}  {_FILE}\n"
+        (temporary / _CHECKSUM).write_text(checksum, encoding="ascii")
         shutil.rmtree(place, ignore_errors=True)
         temporary.rename(place)
     except (OSError, RuntimeError, ModelError) as error:
@@ -79,19 +84,24 @@ def load_newest(folder: Path) -> dict[str, Any]:
         except ModelError as error:
             last = error
             say(f"warning: {error}; going on from the one before")
-    raise ModelError(f"{folder}: none of its checkpoints can be read; start anew") from last
+    raise ModelError(
+        f"{folder}: none of its checkpoints can be read; start anew with another --name"
+    ) from last
 
 
 def load(folder: Path, step: int) -> dict[str, Any]:
     """Return the state of one checkpoint.
 
     Raises:
-        ModelError: it cannot be read, or is another version's.
+        ModelError: it cannot be read, is not as it was written, or is another version's.
     """
-    path = folder / f"step-{step:08d}" / _FILE
+    path = _place(folder, step) / _FILE
     state = load_tensors(path)
     if state.pop("format", None) != _FORMAT:
         raise ModelError(f"{path}: was written by another version of pix2color")
+    checksum = path.with_name(_CHECKSUM)  # those of earlier versions have none
+    if checksum.is_file() and checksum.read_bytes()[:64] != _hash(path).encode():
+        raise ModelError(f"{path}: damaged, by its checksum")
     return state
 
 
@@ -120,4 +130,13 @@ def _prune(folder: Path, newest_place: Path, newest: int, stay: set[str]) -> Non
 
 
 def _all(folder: Path) -> list[Path]:
-    return sorted(folder.glob("step-*"))
+    return [_place(folder, step) for step in checkpoint_steps(folder)]
+
+
+def _place(folder: Path, step: int) -> Path:
+    return folder / f"step-{step:08d}"
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

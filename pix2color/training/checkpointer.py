@@ -18,6 +18,7 @@ from pix2color.models.header import NAME_IN_RUN, ModelInfo
 from pix2color.models.model_file import save_model
 from pix2color.progress import say
 from pix2color.training import checkpoint, selection
+from pix2color.training.continuation import circumstances
 from pix2color.training.engine import Engine
 from pix2color.training.recorder import Recorder
 from pix2color.training.run_folder import CHECKPOINTS_IN_RUN, CONFIG_IN_RUN
@@ -82,6 +83,7 @@ class Checkpointer:
                 **self.recorder.state_dict(),
                 "photos": self.fingerprint,
                 "processes": self.order.processes,
+                "circumstances": circumstances(self.recipe),
             }
             checkpoint.save(
                 self.folder / CHECKPOINTS_IN_RUN,

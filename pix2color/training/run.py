@@ -15,6 +15,7 @@ import torch
 from pix2color.config.load import load_recipe
 from pix2color.config.schema import CLASSIFIED, AnyRecipe, DoubtRecipe, ModelConfig, Recipe
 from pix2color.data.batches import Batch, EpochOrder
+from pix2color.data.reading_processes import reading_processes
 from pix2color.data.sources import Photo
 from pix2color.errors import MissingPathError, Stopped, UsageError
 from pix2color.models.base import Generator
@@ -26,11 +27,13 @@ from pix2color.processes import world_size
 from pix2color.progress import say
 from pix2color.training import checkpoint
 from pix2color.training.checkpointer import Checkpointer
+from pix2color.training.continuation import check_circumstances
 from pix2color.training.encoder_pretraining import classified_encoder
 from pix2color.training.engine import Engine, device_type, make_accelerator
 from pix2color.training.launch import is_restarted, join
 from pix2color.training.recorder import Recorder
 from pix2color.training.run_folder import CHECKPOINTS_IN_RUN, CONFIG_IN_RUN, is_finished
+from pix2color.training.run_lock import locked
 from pix2color.training.saturation import match_saturation
 from pix2color.training.setup import (
     resolve_budget,
@@ -63,8 +66,13 @@ def train(recipe: AnyRecipe) -> Path:
     if restarted and checkpoint.exists(folder / CHECKPOINTS_IN_RUN):
         return resume(folder, task=recipe.task)
     if folder.exists() and not restarted:
-        quoted = shlex.quote(str(folder))
-        raise UsageError(f"{folder}: exists; choose another --name, or --resume {quoted}")
+        going_on = f", or {_going_on(recipe, folder)}" if _is_run(folder) else ""
+        raise UsageError(f"{folder}: exists; choose another --name{going_on}")
+    return _start(folder, recipe)
+
+
+def _start(folder: Path, recipe: AnyRecipe) -> Path:
+    """Train from the start in a folder that is new, or has no checkpoint yet; see ``train``."""
     if not recipe.data.train:
         raise UsageError("no photos to train on; name a folder of colour photos with --data")
     torch.manual_seed(recipe.seed)
@@ -95,13 +103,16 @@ def train(recipe: AnyRecipe) -> Path:
         generator = build_generator(model.name, model.options, encoder_weights=weights)
     known = {"runs_dir": folder.parent, "name": folder.name, "model": model}
     known["precision"] = _precision(recipe, generator)
-    return _run(folder, with_absolute_paths(recipe.model_copy(update=known)), generator, state=None)
+    recipe = with_absolute_paths(recipe.model_copy(update=known))
+    return _run(folder, recipe, generator, state=None)
 
 
 def resume(
     folder: Path, *, task: str | None = None, changes: Mapping[str, Any] = MappingProxyType({})
 ) -> Path:
     """Go on with a run from its newest checkpoint, exactly as if it had not been stopped.
+
+    One that was stopped before its first checkpoint starts again.
 
     Args:
         folder: the run.
@@ -111,13 +122,14 @@ def resume(
 
     Raises:
         MissingPathError: ``folder`` is no run, or its photos have moved.
-        ModelError: it has no readable checkpoint.
+        UsageError: another process trains it, or its settings were changed since.
+        ModelError: none of its checkpoints is readable.
     """
     folder = folder.resolve()
-    config = folder / CONFIG_IN_RUN
-    if not config.is_file():
+    if not _is_run(folder):
         raise MissingPathError(f"{folder}: no run to resume; it has no {CONFIG_IN_RUN}")
-    recipe = with_absolute_paths(load_recipe(task, config, flags=dict(changes)))
+    recipe = load_recipe(task, folder / CONFIG_IN_RUN, flags=dict(changes))
+    recipe = with_absolute_paths(recipe)
     for flag, places in (("--data", recipe.data.train), ("--val", recipe.data.val)):
         for place in places:
             if not place.is_dir():
@@ -125,10 +137,24 @@ def resume(
                     f"{place}: the photos of this run are not there any more; say where they are: "
                     f"--resume {shlex.quote(str(folder))} {flag} FOLDER"
                 )
-    generator = build_generator(recipe.model.name, recipe.model.options)
-    return _run(
-        folder, recipe, generator, state=checkpoint.load_newest(folder / CHECKPOINTS_IN_RUN)
-    )
+    with locked(folder):
+        if not checkpoint.exists(folder / CHECKPOINTS_IN_RUN):
+            say(f"{folder}: was stopped before its first checkpoint, and starts again")
+            return _start(folder, recipe)
+        state = checkpoint.load_newest(folder / CHECKPOINTS_IN_RUN)
+        check_circumstances(folder, recipe, state, torch.device(device_type(recipe.device)))
+        generator = build_generator(recipe.model.name, recipe.model.options)
+        return _run(folder, recipe, generator, state)
+
+
+def _is_run(folder: Path) -> bool:
+    return (folder / CONFIG_IN_RUN).is_file()
+
+
+def _going_on(recipe: Recipe, folder: Path) -> str:
+    if not _is_run(folder):
+        return "start again"
+    return f"go on with: pix2color {recipe.task} --resume {shlex.quote(str(folder))}"
 
 
 def _precision(recipe: Recipe, generator: Generator) -> str:
@@ -142,6 +168,16 @@ def _precision(recipe: Recipe, generator: Generator) -> str:
 
 
 def _run(
+    folder: Path,
+    recipe: AnyRecipe,
+    generator: Generator,
+    state: dict[str, Any] | None,
+) -> Path:
+    with reading_processes(lambda: _going_on(recipe, folder)):
+        return _train(folder, recipe, generator, state)
+
+
+def _train(
     folder: Path,
     recipe: AnyRecipe,
     generator: Generator,
@@ -190,7 +226,8 @@ def _run(
                 checkpointer.restore(state)
             for note in notes:
                 say(note)
-            _record(checkpointer, endless, photos, val_photos)
+            with locked(folder):
+                _record(checkpointer, endless, photos, val_photos)
         else:
             engine.fit(endless, lambda batches, curves: None, stop.agreed)
             _raise_if_interrupted(stop, recipe, folder)
@@ -247,6 +284,6 @@ def _raise_if_interrupted(stop: StopPolicy, recipe: Recipe, folder: Path) -> Non
     if stop.interrupted:
         raise Stopped(
             f"{stop.signal_name}: stopped at step {stop.engine.step_number}, all is saved; "
-            f"go on with: pix2color {recipe.task} --resume {shlex.quote(str(folder))}",
+            f"{_going_on(recipe, folder)}",
             stop.exit_code,
         )

@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from pix2color.config.yaml_text import MOST_BYTES, read_yaml
 from pix2color.errors import DataError, MissingPathError
 
 CONFIG_IN_RUN = "config.yaml"
@@ -24,6 +24,7 @@ ACTIVE, RESUMABLE, LOST = "running or killed", "can be resumed", "no checkpoint"
 DAMAGED = "damaged config.yaml"
 _QUIET_SECONDS = 300.0  # a training that has written nothing for so long has been stopped
 _VALIDATION = "val/"
+_CHECKPOINT = re.compile(r"step-(\d{8,})")
 
 
 @dataclass
@@ -35,7 +36,7 @@ class RunSummary:
         task: ``pretrain`` or ``train-gan``.
         state: ``finished``; ``running or killed``, if something was written in the last five
             minutes, which does not tell the one from the other; ``can be resumed``, from
-            ``checkpoint``; ``no checkpoint``, which can only be started anew; ``damaged
+            ``checkpoint``; ``no checkpoint``, which starts again when it is resumed; ``damaged
             config.yaml``.
         step: newest one with a point on the curves.
         budget: as in the recipe, such as ``{"max_steps": 600}``.
@@ -82,7 +83,7 @@ def read_run(folder: Path) -> RunSummary:
     points = _newest_points(folder / METRICS_IN_RUN)
     last = next(points, {"step": 0})
     scored = last if _has_scores(last) else next(filter(_has_scores, points), {})
-    steps = [int(p.name.partition("-")[2]) for p in (folder / CHECKPOINTS_IN_RUN).glob("step-*")]
+    steps = checkpoint_steps(folder / CHECKPOINTS_IN_RUN)
     files = list(_files(folder))
     run = RunSummary(
         folder=folder,
@@ -97,6 +98,12 @@ def read_run(folder: Path) -> RunSummary:
     )
     run.state = _state(run, ended=FINISHED in last)
     return run
+
+
+def checkpoint_steps(checkpoints: Path) -> list[int]:
+    """Return the steps that a run's folder of checkpoints has, in order; copies do not count."""
+    found = (_CHECKPOINT.fullmatch(place.name) for place in checkpoints.glob("step-*"))
+    return sorted(int(name[1]) for name in found if name)
 
 
 def is_finished(folder: Path) -> bool:
@@ -124,9 +131,10 @@ def _state(run: RunSummary, *, ended: bool) -> str:
 def _recipe(config: Path) -> dict[str, Any]:
     """Return task and budget; no task if the file is none of ours."""
     try:
-        recipe = yaml.safe_load(config.read_text(encoding="utf-8"))
+        with config.open("rb") as file:
+            recipe = read_yaml(file.read(MOST_BYTES + 1))
         return {"task": str(recipe["task"]), "budget": dict(recipe["budget"])}
-    except (yaml.YAMLError, ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError):
         return {"task": "", "budget": {}}
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import psutil
 import pytest
 import torch
 from conftest import QUICK, one_line, pix2color, settings
@@ -49,6 +50,18 @@ def wait_for_step(folder, step, process):
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_a_process_that_reads_photos_and_dies_ends_the_run(photos, tmp_path):
+    process = start(photos, tmp_path, "data.workers=2", "checkpoint.every_steps=5")
+    readers = psutil.Process(process.pid).children(recursive=True)
+    os.kill(readers[0].pid, signal.SIGKILL)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "Traceback" not in told
+    assert told.strip().splitlines()[-1].startswith("error: ")
+    assert f"--resume {tmp_path / 'run'}" in told
+    assert not any(reader.is_running() for reader in readers)
 
 
 @pytest.mark.parametrize(

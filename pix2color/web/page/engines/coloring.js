@@ -1,8 +1,9 @@
 /** Photos in colour: what the Worker does for the page, apart from talking to it. */
 
 import { adjusted, statisticsOfRgb } from "./adjust.js";
-import { doubtSpots } from "./doubt.js";
+import { doubtSpots, expectedError, VIEWS } from "./doubt.js";
 import { resultKind, withMetadata } from "./files.js";
+import { correctedByHints } from "./hint-correction.js";
 import { halved, networkInputs, reducedPhoto } from "./network-input.js";
 import { read, readThumbnail } from "./photo.js";
 import { encoded, encodedBitmap } from "./pictures.js";
@@ -44,8 +45,9 @@ export class Coloring {
   /** Return the places of a photo that the network doubts most. */
   async doubts(number, file, hints) {
     if (!this.network.model.givesDoubt) return [];
-    const { doubt } = await this.#predicted(number, file, null, hints);
-    return doubtSpots(doubt, this.#photos.get(number).size, hints);
+    const views = [];
+    for (const view of VIEWS) views.push(await this.#view(number, file, hints, view));
+    return doubtSpots(expectedError(views), this.#photos.get(number).size, hints);
   }
 
   /** Return the colour version of a photo's file. */
@@ -88,15 +90,34 @@ export class Coloring {
     const asked = JSON.stringify([size, hints]);
     if (photo.answer?.asked !== asked) {
       const inputs = networkInputs(picture, photo.size, hints);
-      const { ab, doubt } = await this.network.run(inputs);
-      photo.answer = {
-        asked,
-        picture,
-        ab: halved(ab, 2, inputs.width, picture),
-        doubt: doubt && cropped(doubt, inputs.width, picture),
-      };
+      const { ab } = await this.#answer(inputs);
+      photo.answer = { asked, picture, ab: halved(ab, 2, inputs.width, picture) };
     }
     return photo.answer;
+  }
+
+  async #answer(inputs) {
+    const { ab, doubt } = await this.network.run(inputs);
+    return { ab: correctedByHints(ab, inputs), doubt };
+  }
+
+  /** Return what the network says of a smaller, larger or mirrored version: {a, b, doubt}. */
+  async #view(number, file, hints, { share, mirrored }) {
+    const picture = await this.#reduced(number, file, this.network.model.renderSize);
+    const size = Math.min(picture.width, picture.height);
+    let seen = picture;
+    if (share !== 1) seen = await this.#reduced(number, file, rounded(share * size));
+    const { size: photo } = this.#photos.get(number);
+    const inputs = mirrored
+      ? networkInputs(mirror(seen), photo, hints.map((hint) => mirrorHint(hint, photo)))
+      : networkInputs(seen, photo, hints);
+    const { ab, doubt } = await this.#answer(inputs);
+    const planes = [ab.subarray(0, ab.length / 2), ab.subarray(ab.length / 2), doubt];
+    const [a, b, said] = planes.map((plane) => {
+      const shown = cropped(plane, inputs.width, seen);
+      return mirrored ? mirror(shown) : shown;
+    });
+    return { a, b, doubt: said };
   }
 
   async #reduced(number, file, renderSize) {
@@ -137,6 +158,17 @@ function cropped(plane, stride, { width, height }) {
     data.set(plane.subarray(y * stride, y * stride + width), y * width);
   }
   return { data, width, height };
+}
+
+/** Return a plane as it is in a mirror. */
+function mirror({ data, width, height }) {
+  const flipped = data.slice();
+  for (let y = 0; y < height; y++) flipped.subarray(y * width, (y + 1) * width).reverse();
+  return { data: flipped, width, height };
+}
+
+function mirrorHint({ x, ...hint }, { width }) {
+  return { ...hint, x: Math.max(0, width - 1 - x) };
 }
 
 /** Return a gray picture whose longer side is at most `side`. */

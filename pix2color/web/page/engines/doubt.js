@@ -1,4 +1,15 @@
-/** The few places at which a hint would help most; as in pix2color/inference/doubt_spots.py. */
+/** Where the model guesses; as in doubt.py and doubt_spots.py of pix2color/inference. */
+
+import { between } from "./interpolation.js";
+import { AB_SCALE } from "./lab.js";
+
+/** What is shown to the network: its size beside the first, and whether mirrored. */
+export const VIEWS = [
+  { share: 1, mirrored: false },
+  { share: 0.75, mirrored: true },
+  { share: 1.25, mirrored: true },
+];
+const [SAID, SPREAD, CHROMA] = [0.7, 1.1, 0.18]; // what each adds to the error
 
 const MOST = 5;
 const APART = 0.15; // of the longer side
@@ -31,6 +42,34 @@ export function doubtSpots(doubt, photo, hints) {
   return spots;
 }
 
+/** Return the error to be expected as {data, width, height}, of `VIEWS` as {a, b, doubt} each. */
+export function expectedError(views) {
+  const { width, height } = views[0].a;
+  const data = new Float32Array(width * height);
+  for (let y = 0, i = 0; y < height; y++) {
+    for (let x = 0; x < width; x++, i++) {
+      const at = (plane) => {
+        const column = ((x + 0.5) * plane.width) / width - 0.5;
+        return between(plane, column, ((y + 0.5) * plane.height) / height - 0.5);
+      };
+      const [a, b, said] = ["a", "b", "doubt"].map((name) => views.map((view) => at(view[name])));
+      const spread = Math.sqrt(variance(a) + variance(b));
+      const error = SAID * mean(said) + SPREAD * spread + CHROMA * Math.hypot(a[0], b[0]);
+      data[i] = AB_SCALE * error;
+    }
+  }
+  return { data, width, height };
+}
+
+function mean(values) {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+function variance(values) {
+  const middle = mean(values);
+  return mean(values.map((value) => (value - middle) ** 2));
+}
+
 /** Return the doubt at every `step`th pixel of the photo, between the network's pixels. */
 function sampled(doubt, photo, step, first) {
   const width = Math.ceil((photo.width - first) / step);
@@ -44,17 +83,6 @@ function sampled(doubt, photo, step, first) {
     }
   }
   return { data, width, height };
-}
-
-function between({ data, width, height }, x, y) {
-  const left = Math.floor(x);
-  const top = Math.floor(y);
-  const at = (column, row) => {
-    const inside = Math.min(height - 1, Math.max(0, row)) * width;
-    return data[inside + Math.min(width - 1, Math.max(0, column))];
-  };
-  const across = (row) => at(left, row) * (left + 1 - x) + at(left + 1, row) * (x - left);
-  return across(top) * (top + 1 - y) + across(top + 1) * (y - top);
 }
 
 function blankMargins({ data, width, height }) {
