@@ -45,7 +45,7 @@ def evaluate_video(
     The luma of each film is coloured frame by frame and steadily. Both are measured beside the grey
     film, which is perfectly still, and the true one; docs/metrics.md explains the measures.
     """
-    from pix2color.evaluation import tables
+    from pix2color.evaluation import records, tables
     from pix2color.evaluation.film_scores import evaluate_film, mean_over_films
     from pix2color.inference.colorizer import Colorizer
 
@@ -57,7 +57,7 @@ def evaluate_video(
             click.echo(tables.film_table(str(film), found[str(film)]) + "\n")
     mean = mean_over_films(list(found.values()))
     if as_json:
-        each = {film: tables.film_as_dict(figures) for film, figures in found.items()}
-        click.echo(json.dumps({"films": each, "mean": tables.film_as_dict(mean)}, indent=2))
+        each = {film: records.film_as_dict(figures) for film, figures in found.items()}
+        click.echo(json.dumps({"films": each, "mean": records.film_as_dict(mean)}, indent=2))
     elif len(found) > 1:
         click.echo(tables.film_table(f"mean of {len(found)} films", mean))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -17,10 +15,12 @@ from pix2color.cli.options import (
     DATA,
     INIT,
     PATH,
+    PREDICTIONS,
     REQUIRED_CONFIG,
     VALIDATION,
     Command,
     RecipeFlags,
+    given_command,
     recipe_flags,
 )
 from pix2color.errors import Pix2colorError, UsageError
@@ -66,6 +66,7 @@ pix2color compare configs/baselines/*.yaml --data train/ --val val/ --steps-each
     help="Start recipes of the second stage from this generator, if their first stage is "
     "not compared, too: x-gan starts from x-pretrain or x-l1.",
 )
+@PREDICTIONS
 @click.option(
     "--perceptual",
     metavar="local|FILE",
@@ -77,21 +78,26 @@ def compare(
     recipes: tuple[Path, ...],
     flags: RecipeFlags,
     init: Path | None,
+    predictions: tuple[str, ...],
     perceptual: str | None,
     samples: int,
     out: Path,
 ) -> None:
     """Train several recipes alike and report which is best.
 
-    Each has the same budget, and all are evaluated on the same photos. Exit code 1: a recipe
-    failed; the report names it and has the others.
+    Each has the same budget, and all are evaluated on the same photos, other programs' pictures of
+    them as well. Exit code 1: a recipe failed; the report names it and has the others.
     """
     require_single("compare")
+    from pix2color.evaluation.predictions import folders_of_predictions
+    from pix2color.evaluation.systems import GRAY
     from pix2color.experiments.compare import compare as run
     from pix2color.experiments.comparison_plan import Plan
 
-    plan = Plan(recipes, flags.settings, _same_for_all(flags), init, perceptual, out)
-    found, photos = run(plan, _command())
+    folders = folders_of_predictions(predictions, taken=(GRAY, *(path.stem for path in recipes)))
+    settings = _same_for_all(flags)
+    plan = Plan(recipes, flags.settings, settings, init, folders, perceptual, out)
+    found, photos = run(plan, given_command())
     _show(found, photos, out, samples)
 
 
@@ -120,7 +126,7 @@ def cross_validate(flags: RecipeFlags, folds: int, out: Path) -> None:
     from pix2color.experiments import cross_validation
 
     found = cross_validation.cross_validate(
-        flags.config, flags.settings, flags.overrides, folds=folds, out=out, command=_command()
+        flags.config, flags.settings, flags.overrides, folds=folds, out=out, command=given_command()
     )
     cross_validation.write(found, out / "report")
     click.echo(cross_validation.markdown(found), nl=False)
@@ -183,7 +189,7 @@ def sweep(
         storage,
         out,
     )
-    found, photos = search.sweep(plan, _command())
+    found, photos = search.sweep(plan, given_command())
     _show(found, photos, out, samples)
 
 
@@ -253,12 +259,6 @@ def _same_for_all(flags: RecipeFlags) -> dict[str, Any]:
     if sum(flag.key in flags.overrides for flag in BUDGET_EACH) != 1:
         raise UsageError("give one of --minutes-each, --steps-each and --epochs-each")
     return {**_SAME_PHOTOS, **flags.overrides}
-
-
-def _command() -> str:
-    """Return the command line as it was given, without a database's password, for the report."""
-    words = (re.sub(r"(://[^:/@]*:)[^@]*@", r"\1…@", word) for word in sys.argv[1:])
-    return shlex.join(["pix2color", *words])
 
 
 def _show(found: Comparison, photos: list[Photo], out: Path, samples: int) -> None:

@@ -8,6 +8,9 @@ makes the recipe of it (``pix2color.config.load``).
 from __future__ import annotations
 
 import functools
+import re
+import shlex
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -118,6 +121,13 @@ def _model(kind: Callable[[str], Path]) -> Decorator:
 
 
 MODEL, STARTING_MODEL = _model(coloring_model), _model(starting_model)
+PREDICTIONS = click.option(
+    "--predictions",
+    multiple=True,
+    metavar="[NAME=]FOLDER",
+    help="Measure beside it what another program has made of the same photos; repeatable. Its "
+    "pictures are known by the photos' names, and may have another format or size.",
+)
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
 
@@ -277,3 +287,9 @@ def with_options(*options: Decorator) -> Decorator:
         return functools.reduce(lambda made, option: option(made), reversed(options), function)
 
     return decorate
+
+
+def given_command() -> str:
+    """Return the command line as it was given, without a database's password, for the report."""
+    words = (re.sub(r"(://[^:/@]*:)[^@]*@", r"\1…@", word) for word in sys.argv[1:])
+    return shlex.join(["pix2color", *words])

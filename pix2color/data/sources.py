@@ -195,19 +195,31 @@ def protocol_square(photo: Photo, size: int = 256) -> np.ndarray | None:
         ImageError: the photo cannot be read.
     """
     picture = photo.read()
-    scale = size / min(picture.size)
-    width, height = round(picture.width * scale), round(picture.height * scale)
+    square = center_square(picture, picture.size, size)
+    return square if square_colorfulness(square) >= MIN_PROTOCOL_COLORFULNESS else None
+
+
+def center_square(picture: Image.Image, shape: tuple[int, int], size: int = 256) -> np.ndarray:
+    """Return a photo's square, uint8 (3, size, size): short side to ``size``, centre crop.
+
+    Args:
+        picture: the photo, or another picture of it that may be larger or smaller, or squeezed.
+        shape: width and height of the photo itself.
+        size: side of the square.
+    """
+    scale = size / min(shape)
+    width, height = round(shape[0] * scale), round(shape[1] * scale)
     picture = picture.resize((width, height), Image.Resampling.BICUBIC)
     left, top = (width - size) // 2, (height - size) // 2
-    square = to_array(picture.crop((left, top, left + size, top + size)))
-    return square if _colorfulness(square) >= MIN_PROTOCOL_COLORFULNESS else None
+    return to_array(picture.crop((left, top, left + size, top + size)))
 
 
 def picture_colorfulness(picture: Image.Image) -> float:
     """Colourfulness of a whole picture, from a thumbnail of it."""
     thumbnail = picture.resize((_THUMBNAIL, _THUMBNAIL), Image.Resampling.BOX, reducing_gap=1.0)
-    return _colorfulness(to_array(thumbnail))
+    return square_colorfulness(to_array(thumbnail))
 
 
-def _colorfulness(square: np.ndarray) -> float:
+def square_colorfulness(square: np.ndarray) -> float:
+    """Colourfulness of a picture, uint8 (3, H, W)."""
     return colorfulness(torch.from_numpy(square)[None] / 255).item()

@@ -22,7 +22,8 @@ from scipy.special import rel_entr  # type: ignore[import-untyped]
 from pix2color import metrics
 from pix2color.color.lab import rgb_to_lab
 from pix2color.errors import DataError
-from pix2color.evaluation.protocol import GRAY, PROTOCOL_SIZE
+from pix2color.evaluation.protocol import PROTOCOL_SIZE
+from pix2color.evaluation.systems import GRAY
 from pix2color.inference.colorizer import Colorizer
 from pix2color.inference.options import ColorizeOptions
 from pix2color.inference.video.coloring import FilmColorizer, quarter_turns

@@ -13,8 +13,9 @@ from pix2color.data.batches import evaluation_batches
 from pix2color.data.hints import MOST_HINTS, hints_from_truth, spread_hints
 from pix2color.data.sources import collect
 from pix2color.errors import DataError, UsageError
-from pix2color.evaluation.protocol import BATCH, PROTOCOL_SIZE, predicted_ab
+from pix2color.evaluation.protocol import BATCH, PROTOCOL_SIZE
 from pix2color.evaluation.scores import Row, Score, with_intervals
+from pix2color.evaluation.systems import predicted_ab
 from pix2color.inference.colorizer import Colorizer
 from pix2color.progress import track
 
@@ -55,7 +56,7 @@ def hint_curve(
             for count, row in rows.items():
                 regions = np.stack([_regions(done + i, count) for i in range(len(paths))])
                 hints = hints_from_truth(ab, torch.from_numpy(regions))
-                row.add(L, predicted_ab(colorizer, L, hints), pixels, slice(0))
+                row.add(L, predicted_ab(colorizer, L, hints), pixels, [])
             done += len(paths)
             progress(done)
     if not done:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from pix2color.errors import MissingExtraError
+from pix2color.evaluation.scores import Score, bootstrapped
 from pix2color.extras import require
 from pix2color.models.encoders import resnet18
 from pix2color.models.features import normalize_for_imagenet, normalize_for_lite
@@ -27,7 +28,9 @@ import timm
 LOCAL, ENCODER = "local", "encoder"
 _ALEXNET = "alexnet-owt-7be5be79.pth"  # as torchvision calls it
 _INCEPTION = "weights-inception-2015-12-05-6726825d.pth"  # as torch-fidelity does
-_BATCH, _SUBSET, _SEED = 8, 50, 0
+LEAST_PICTURES = 50
+"""Fewer say nothing about a distance of distributions."""
+_BATCH, _SEED = 8, 0
 
 
 class Perceptual:
@@ -54,7 +57,7 @@ class Perceptual:
         self.features = features
         self._lpips: nn.Module | None = None
         self._distances: dict[str, Any] = {}
-        if _is_here(_ALEXNET, "LPIPS"):
+        if is_here(_ALEXNET, "LPIPS"):
             self._lpips = lpip.LearnedPerceptualImagePatchSimilarity("alex", reduction="none")
         network: nn.Module | int = 2048  # Inception's
         names = ("fid", "kid")
@@ -62,12 +65,12 @@ class Perceptual:
             network, names = _EncoderFeatures(), ("frechet_lite0", "kid_lite0")
         elif features != LOCAL:
             network = _Features(features)
-        elif not _is_here(_INCEPTION, "FID and KID", ", or name a ResNet18: --perceptual FILE"):
+        elif not is_here(_INCEPTION, "FID and KID", ", or name a ResNet18: --perceptual FILE"):
             return
         with warnings.catch_warnings(action="ignore"):  # of memory that 400 pictures do not need
             distances = (
                 fid.FrechetInceptionDistance(network),
-                kid.KernelInceptionDistance(network, subset_size=_SUBSET),
+                kid.KernelInceptionDistance(network, subset_size=LEAST_PICTURES),
             )
         self._distances = dict(zip(names, distances, strict=True))
 
@@ -75,6 +78,14 @@ class Perceptual:
     def measures(self) -> list[str]:
         """The names of the measures whose weights are on this machine."""
         return ["lpips"] * (self._lpips is not None) + list(self._distances)
+
+    def scores(self, outputs: Tensor, truths: Tensor) -> dict[str, Score]:
+        """Return the measures of pictures, uint8 (N, 3, H, W); they are NaN for none."""
+        if not len(outputs):
+            return {name: Score(math.nan) for name in self.measures}
+        found = self.by_picture(outputs, truths)
+        scores = {name: bootstrapped(v.double().numpy()) for name, v in found.items()}
+        return scores | {name: Score(v) for name, v in self.pooled(outputs, truths).items()}
 
     @torch.inference_mode()
     def by_picture(self, outputs: Tensor, truths: Tensor) -> dict[str, Tensor]:
@@ -91,7 +102,7 @@ class Perceptual:
 
         They are NaN for fewer than 50 pictures.
         """
-        if len(truths) < _SUBSET:
+        if len(truths) < LEAST_PICTURES:
             return dict.fromkeys(self._distances, math.nan)
         found = {}
         for name, distance in self._distances.items():
@@ -141,9 +152,10 @@ class _EncoderFeatures(nn.Module):
         return found
 
 
-def _is_here(name: str, measures: str, other: str = "") -> bool:
-    """Return whether torch keeps the file; if not, say what to do."""
+def is_here(name: str, measures: str, other: str = "") -> Path | None:
+    """Return the path of a file of weights that torch keeps; if it does not, say what to do."""
     path = Path(torch.hub.get_dir()) / "checkpoints" / name
-    if not path.is_file():
-        say(f"{measures} left out: the weights are not here; put them at {path}{other}")
-    return path.is_file()
+    if path.is_file():
+        return path
+    say(f"{measures} left out: the weights are not here; put them at {path}{other}")
+    return None

@@ -1,4 +1,4 @@
-"""The metrics protocol: a model's figures on photos, beside those of the gray picture.
+"""The metrics protocol: figures of systems on photos, beside those of the gray picture.
 
 One protocol for everything, described in ``docs/metrics.md``.
 """
@@ -6,121 +6,107 @@ One protocol for everything, described in ``docs/metrics.md``.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from pix2color.color.lab import l_ab_to_rgb, rgb_to_l_ab
-from pix2color.data.batches import default_workers, evaluation_batches
-from pix2color.data.film import EFFECTS, apply_effects
+from pix2color.data.batches import default_workers
 from pix2color.data.sources import Photo, collect
 from pix2color.errors import DataError
+from pix2color.evaluation.evaluation import Evaluation, Folder, Kept
+from pix2color.evaluation.papers import InceptionOfPapers, PapersRow, inception_if_here
 from pix2color.evaluation.patch_critic import verdicts
 from pix2color.evaluation.perceptual import Perceptual
+from pix2color.evaluation.predictions import (
+    PredictionFolder,
+    Predictions,
+    paired,
+    without_predictions,
+)
 from pix2color.evaluation.scores import Row, Score, bootstrapped, to_bytes, with_intervals
+from pix2color.evaluation.squares import OWN, SIDE, Protocol, squares
+from pix2color.evaluation.systems import (
+    GRAY,
+    MODEL,
+    Judged,
+    Seen,
+    System,
+    made,
+    seen_of,
+    usable,
+)
 from pix2color.inference.colorizer import Colorizer
-from pix2color.inference.network import predict_colors
-from pix2color.models.render import render
 from pix2color.models.torch_network import choose_device
 from pix2color.progress import track
 
-PROTOCOL_SIZE = 256
-GRAY = "gray"
-MODEL = "model"
-_FILM = "film"
-INPUTS = ("lab", "luma", _FILM, *EFFECTS)
-"""The kinds of gray picture that a model can be evaluated on."""
+PROTOCOL_SIZE = SIDE
 BATCH = 8
 _KEPT = 400  # at most so many pictures, evenly spread, are held in memory
-# 8-bit luma of Rec. 601, which is what a gray JPEG holds.
-_LUMA = (0.299, 0.587, 0.114)
-
-
-class Kept(NamedTuple):
-    """Pictures that are held in memory, at most 400, evenly spread: uint8 (K, 3, 256, 256) each.
-
-    ``outputs`` has them by the row's name.
-    """
-
-    outputs: dict[str, Tensor]
-    truths: Tensor
-
-
-class Folder(NamedTuple):
-    """The part of an evaluation that is of one folder's photos."""
-
-    photos: int
-    rows: dict[str, dict[str, Score]]
-
-
-@dataclass
-class Evaluation:
-    """The figures of a model on photos.
-
-    Attributes:
-        photos: how many were evaluated.
-        left_out: how many were gray or unreadable.
-        rows: ``gray`` and ``model``, each a score by the measure's name.
-        pictures: a dict a photo: its path and the model's measures.
-        folders: by the name of the folder that holds the photos: how many there are, and the
-            measures that are one number a picture of each row (not of a known gray one).
-        kept: what later measures look at; None for an evaluation that was read from a file.
-    """
-
-    photos: int
-    left_out: int
-    rows: dict[str, dict[str, Score]]
-    pictures: list[dict[str, Any]] = field(repr=False)
-    folders: dict[str, Folder] = field(repr=False, default_factory=dict)
-    kept: Kept | None = field(repr=False, default=None)
-
-    def samples(self, count: int) -> list[tuple[np.ndarray, ...]]:
-        """Return (gray, model, truth) of so many kept photos, each uint8 (3, 256, 256)."""
-        assert self.kept is not None
-        columns = [self.kept.outputs[GRAY], self.kept.outputs[MODEL], self.kept.truths]
-        total = len(self.kept.truths)
-        shown = np.linspace(0, total - 1, min(count, total)).round().astype(int)
-        return [tuple(column[i].numpy() for column in columns) for i in shown]
 
 
 def evaluate(
     colorizer: Colorizer,
-    folders: list[Path],
+    folders: Sequence[Path],
     *,
+    predictions: Sequence[PredictionFolder] = (),
+    protocol: Protocol = OWN,
     model_input: str = "lab",
     critic: bool = True,
     perceptual: Perceptual | None = None,
 ) -> Evaluation:
-    """Score a model on the colour photos in ``folders``, searched recursively.
+    """Score a model, and what other programs have made, on the colour photos in ``folders``.
 
     Raises:
         MissingPathError: a folder is not there.
-        DataError: there is no color photo; the rest is as for ``evaluate_photos``.
+        DataError: there is no color photo, or a program has no picture of any of them, or two
+            that could be of one; the rest is as for ``evaluate_photos``.
     """
-    photos = collect(folders)
+    photos, systems = systems_on(colorizer, folders, predictions)
     return evaluate_photos(
-        colorizer, photos, model_input=model_input, critic=critic, perceptual=perceptual
+        systems,
+        photos,
+        protocol=protocol,
+        model_input=model_input,
+        critic=critic,
+        perceptual=perceptual,
     )
 
 
+def systems_on(
+    colorizer: Colorizer, folders: Sequence[Path], predictions: Sequence[PredictionFolder]
+) -> tuple[list[Photo], dict[str, System]]:
+    """Return the photos in ``folders``, and the model and the programs' pictures of them.
+
+    Raises:
+        MissingPathError, DataError: see ``evaluate``.
+    """
+    photos = without_predictions(collect(folders), folders, predictions)
+    systems: dict[str, System] = {MODEL: colorizer}
+    systems |= {folder.name: paired(folder, photos, folders) for folder in predictions}
+    return photos, systems
+
+
 def evaluate_photos(
-    colorizer: Colorizer,
-    photos: list[Photo],
+    systems: Mapping[str, System],
+    photos: Sequence[Photo],
     *,
+    protocol: Protocol = OWN,
     model_input: str = "lab",
     critic: bool = True,
     perceptual: Perceptual | None = None,
     gray: dict[str, Score] | None = None,
 ) -> Evaluation:
-    """Score a model on colour photos by the protocol.
+    """Score systems on colour photos by a protocol.
 
     Args:
-        colorizer: the model.
+        systems: models and predictions by their names, at least one.
         photos: at least one.
+        protocol: ours, or one of the papers'.
         model_input: one of ``INPUTS``: ``lab``, the picture's own L*; ``luma``, its 8-bit luma, as
             a gray file would hold; ``film``, what is left of it on a worn black-and-white photo,
             or one such effect alone. The colors are judged on the picture's own L* (on the luma,
@@ -130,28 +116,35 @@ def evaluate_photos(
         gray: the gray pictures' scores, if they are known from another model's evaluation.
 
     Raises:
-        DataError: none of them has color.
+        DataError: none of them has color, or a program has no picture of one that does.
     """
-    rows = {MODEL: Row()} if gray else {GRAY: Row(), MODEL: Row()}
-    paths, truths = _measure(colorizer, photos, model_input, rows)
-    outputs = {name: row.outputs() for name, row in rows.items()}
-    scores = {
-        name: {
-            **row.scores(),
-            "critic": Score(math.nan),
-            **_perceptual_scores(perceptual, outputs[name], truths),
-        }
-        for name, row in rows.items()
+    features = inception_if_here() if protocol.papers else None
+    every = {**({} if gray else {GRAY: None}), **systems}
+    judged = {
+        name: Judged(system, PapersRow(features) if protocol.papers else Row())
+        for name, system in every.items()
     }
+    paths, truths = _measure(judged, photos, protocol, model_input, features)
+    kept = Kept(
+        {name: one.row.outputs() for name, one in judged.items()},
+        {name: one.places for name, one in judged.items()},
+        truths,
+    )
+    scores = {name: one.row.scores() for name, one in judged.items()}
+    for name, row in scores.items() if not protocol.papers else ():
+        row["critic"] = Score(math.nan)
+        if perceptual is not None:
+            row |= perceptual.scores(kept.outputs[name], truths[kept.places[name]])
     evaluation = Evaluation(
         photos=len(paths),
         left_out=len(photos) - len(paths),
         rows=({GRAY: gray} if gray else {}) | scores,
-        pictures=rows[MODEL].by_photo(paths),
-        folders=_by_folder(paths, rows),
-        kept=Kept(outputs, truths),
+        systems={name: judged[name].found() for name in systems},
+        folders={} if protocol.papers else _by_folder(judged),
+        kept=kept,
+        protocol=protocol,
     )
-    if critic:
+    if critic and not protocol.papers:
         add_critic(evaluation)
     return evaluation
 
@@ -159,112 +152,91 @@ def evaluate_photos(
 def add_critic(evaluation: Evaluation) -> None:
     """Train a patch critic for each row that was measured here, and enter its score."""
     assert evaluation.kept is not None
-    for name, outputs in evaluation.kept.outputs.items():
-        right = verdicts(outputs, evaluation.kept.truths, label=f"patch critic, {name}")
+    kept = evaluation.kept
+    for name, outputs in kept.outputs.items():
+        truths = kept.truths[kept.places[name]]
+        right = verdicts(outputs, truths, label=f"patch critic, {name}")
         if len(right):
             evaluation.rows[name]["critic"] = bootstrapped(right.double().numpy())
 
 
-def protocol_pictures(
-    colorizer: Colorizer, photos: list[Photo]
-) -> dict[str, tuple[np.ndarray, ...]]:
-    """Return the squares of the protocol by path: (gray, model, truth), uint8 (3, 256, 256)."""
+def protocol_pictures(system: System, photos: Sequence[Photo]) -> dict[str, tuple[np.ndarray, ...]]:
+    """Return the squares of the protocol by path: (gray, system, truth), uint8 (3, 256, 256).
+
+    Photos of which a program has no picture are left out.
+    """
     found: dict[str, tuple[np.ndarray, ...]] = {}
-    for pixels, paths in evaluation_batches(photos, size=PROTOCOL_SIZE, batch_size=BATCH):
-        L, _ = rgb_to_l_ab(pixels)
-        ab = predicted_ab(colorizer, L)
+    for batch in squares(photos, _predictions([system]), OWN, batch_size=BATCH):
+        there, pictures = usable(batch, system)
+        if not there:
+            continue
+        truths = batch.truths[there]
+        L, _ = rgb_to_l_ab(truths)
+        ab, _ = made(system, L, pictures)
         columns = [to_bytes(l_ab_to_rgb(L, colors)) for colors in (torch.zeros_like(ab), ab)]
-        for path, *triple in zip(paths, *columns, pixels, strict=True):
-            found[str(path)] = tuple(picture.numpy() for picture in triple)
+        for i, *triple in zip(there, *columns, truths, strict=True):
+            found[str(batch.paths[i])] = tuple(picture.numpy() for picture in triple)
     return found
 
 
+def _predictions(systems: Iterable[System]) -> list[Predictions]:
+    return [system for system in systems if isinstance(system, Predictions)]
+
+
 def _measure(
-    colorizer: Colorizer, photos: list[Photo], model_input: str, rows: dict[str, Row]
+    judged: Mapping[str, Judged],
+    photos: Sequence[Photo],
+    protocol: Protocol,
+    model_input: str,
+    features: InceptionOfPapers | None,
 ) -> tuple[list[Path], Tensor]:
-    """Run the model over the photos and fill the rows.
+    """Show the photos to all systems and fill their rows.
 
     Returns:
         paths of the photos that have color, and the truths that are kept, uint8 (K, 3, 256, 256).
 
     Raises:
-        DataError: none has.
+        DataError: none has, or there is no picture to judge of a system.
     """
     paths: list[Path] = []
     kept: list[Tensor] = []
     every = math.ceil(len(photos) / _KEPT)
     device = torch.device(choose_device())
-    batches = evaluation_batches(
+    batches = squares(
         photos,
-        size=PROTOCOL_SIZE,
+        _predictions(one.system for one in judged.values()),
+        protocol,
         batch_size=BATCH,
         workers=default_workers(photos, device),
     )
     with track("evaluate", len(photos), "photos") as progress:
-        for pixels, names in batches:
-            chosen = slice(-len(paths) % every, None, every)
-            truth = pixels.to(device)
-            L, _ = rgb_to_l_ab(_gray_file(truth) if model_input == "luma" else truth)
-            own = model_input in ("lab", "luma")
-            ab = predicted_ab(colorizer, L if own else _worn(truth, model_input, seed=len(paths)))
-            for name, row in rows.items():
-                row.add(L, torch.zeros_like(ab) if name == GRAY else ab, truth, chosen)
-            kept.append(pixels[chosen])
-            paths += names
+        for batch in batches:
+            chosen = list(range(len(batch.paths)))[-len(paths) % every :: every]
+            truth, L, given = seen_of(batch.truths.to(device), model_input, len(paths))
+            learned = None if features is None else features(truth)
+            seen = Seen(batch, truth, L, given, chosen, sum(map(len, kept)), learned)
+            for one in judged.values():
+                one.add(seen)
+            kept.append(batch.truths[chosen])
+            paths += batch.paths
             progress(len(paths))
     if not paths:
         raise DataError(
             f"{photos[0].path.parent}: none of {len(photos)} photos has colour; give colour photos"
         )
+    for one in judged.values():
+        one.check()
     return paths, torch.cat(kept)
 
 
-def _perceptual_scores(
-    perceptual: Perceptual | None, outputs: Tensor, truths: Tensor
-) -> dict[str, Score]:
-    if perceptual is None:
-        return {}
-    found = perceptual.by_picture(outputs, truths)
-    scores = {name: bootstrapped(values.double().numpy()) for name, values in found.items()}
-    distances = perceptual.pooled(outputs, truths)
-    return scores | {name: Score(value) for name, value in distances.items()}
-
-
-def _by_folder(paths: list[Path], rows: dict[str, Row]) -> dict[str, Folder]:
-    names = np.array([path.parent.name for path in paths])
-    values = {name: row.pictures() for name, row in rows.items()}
-    return {
-        str(folder): Folder(
-            int((names == folder).sum()),
-            {
-                row: with_intervals({k: v[names == folder] for k, v in measures.items()})
-                for row, measures in values.items()
-            },
-        )
-        for folder in np.unique(names)
-    }
-
-
-def predicted_ab(colorizer: Colorizer, L: Tensor, *hints: Tensor) -> Tensor:
-    """Return the ab (N, 2, H, W) that a model predicts of ``L`` (N, 1, H, W) at its render size.
-
-    A model that takes hints can be given them besides, (N, 3, H, W).
-    """
-
-    def predict(*given: Tensor) -> Tensor:
-        arrays = (np.ascontiguousarray(x.cpu().numpy()) for x in given)
-        return torch.from_numpy(predict_colors(colorizer.network, *arrays)).to(L.device)
-
-    return render(predict, L, colorizer.info.render_size, *hints)
-
-
-def _worn(truth: Tensor, effect: str, *, seed: int) -> Tensor:
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        return apply_effects(truth, EFFECTS if effect == _FILM else (effect,))
-
-
-def _gray_file(pixels: Tensor) -> Tensor:
-    """Return the pictures as a gray file would hold them, uint8 with three equal channels."""
-    weights = torch.tensor(_LUMA, device=pixels.device).view(1, 3, 1, 1)
-    return (pixels * weights).sum(1, keepdim=True).round().byte().expand_as(pixels)
+def _by_folder(judged: Mapping[str, Judged]) -> dict[str, Folder]:
+    rows: dict[str, dict[str, dict[str, Score]]] = defaultdict(dict)
+    counts: Counter[str] = Counter()
+    for row, one in judged.items():
+        names = np.array([path.parent.name for path in one.paths])
+        values = one.row.pictures()
+        for folder in np.unique(names).tolist():
+            within = names == folder
+            rows[folder][row] = with_intervals({k: v[within] for k, v in values.items()})
+            counts[folder] = max(counts[folder], int(within.sum()))
+    return {folder: Folder(counts[folder], rows[folder]) for folder in sorted(rows)}

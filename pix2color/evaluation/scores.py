@@ -36,7 +36,14 @@ class Row:
         self._count = 0
 
     @torch.inference_mode()
-    def add(self, L: Tensor, ab: Tensor, truth: Tensor, kept: slice) -> None:
+    def add(
+        self,
+        L: Tensor,
+        ab: Tensor,
+        truth: Tensor,
+        kept: list[int],
+        own_L: Tensor | None = None,
+    ) -> None:
         """Measure a batch.
 
         Args:
@@ -44,11 +51,14 @@ class Row:
             ab: (N, 2, H, W), the system's colors, a*/110 and b*/110.
             truth: uint8 (N, 3, H, W).
             kept: which of the pictures are held in memory for ``outputs``.
+            own_L: (N, 1, H, W), that of the system's pictures if they have another; its distance
+                is told, and all else is measured on ``L``.
         """
         rgb = l_ab_to_rgb(L, ab)
         lab, true_rgb = rgb_to_lab(rgb), truth / 255
         scores = metrics.picture_scores(rgb, true_rgb)
-        scores["delta_l"] = metrics.delta_l(lab, l_ab_to_lab(L, ab))
+        own_lab = lab if own_L is None else l_ab_to_lab(own_L, ab)
+        scores["delta_l"] = metrics.delta_l(own_lab, l_ab_to_lab(L, ab))
         self._scores.append({name: value.cpu() for name, value in scores.items()})
         pairs = zip(lab.cpu().split(1), rgb_to_lab(true_rgb).cpu().split(1), strict=True)
         for pair in pairs:
@@ -68,11 +78,7 @@ class Row:
 
     def by_photo(self, paths: list[Path]) -> list[dict[str, Any]]:
         """Return a dict for each photo: its path and its measures."""
-        values = {name: v.tolist() for name, v in self.pictures().items()}
-        return [
-            {"photo": str(path), **{name: v[i] for name, v in values.items()}}
-            for i, path in enumerate(paths)
-        ]
+        return by_photo(paths, self.pictures())
 
     def scores(self) -> dict[str, Score]:
         """Return every measure that needs no network."""
@@ -99,6 +105,15 @@ class Row:
         return Score(value, max(0.0, value - 2 * error), value + 2 * error)
 
 
+def by_photo(paths: list[Path], measures: dict[str, Tensor]) -> list[dict[str, Any]]:
+    """Return a dict for each photo: its path, and the measures, (N,) each."""
+    values = {name: v.tolist() for name, v in measures.items()}
+    return [
+        {"photo": str(path), **{name: v[i] for name, v in values.items()}}
+        for i, path in enumerate(paths)
+    ]
+
+
 def with_intervals(measures: dict[str, Tensor]) -> dict[str, Score]:
     """Return the scores of measures that are one number a picture, (N,) each."""
     values = {name: v.double().numpy() for name, v in measures.items()}
@@ -109,12 +124,27 @@ def with_intervals(measures: dict[str, Tensor]) -> dict[str, Score]:
 
 def bootstrapped(above: np.ndarray, below: np.ndarray | None = None) -> Score:
     """Return mean(above), / mean(below) if given, with its interval over resampled pictures."""
-    below = np.ones_like(above) if below is None else below
+    if below is None:
+        return of_means(lambda mean: mean, above)
+    return of_means(np.divide, above, below)
+
+
+def of_means(figure: Callable[..., np.ndarray], *values: np.ndarray) -> Score:
+    """Return a figure of means over the pictures, with its interval over resampled pictures.
+
+    Args:
+        figure: gets the mean of each of ``values``, for all resamples at a time.
+        values: (N,) each, of the same pictures.
+    """
     random = np.random.default_rng(0)
-    drawn = random.integers(len(above), size=(_RESAMPLES, len(above)))
-    resampled = above[drawn].mean(1) / below[drawn].mean(1)
+    drawn = random.integers(len(values[0]), size=(_RESAMPLES, len(values[0])))
+    value, resampled = (
+        figure(*means) for means in ([v.mean() for v in values], [v[drawn].mean(1) for v in values])
+    )
+    if not np.isfinite(resampled).all():  # PSNR of a picture that equals the truth
+        return Score(float(value))
     low, high = np.percentile(resampled, (2.5, 97.5))
-    return Score(float(above.mean() / below.mean()), float(low), float(high))
+    return Score(float(value), float(low), float(high))
 
 
 def to_bytes(rgb: Tensor) -> Tensor:

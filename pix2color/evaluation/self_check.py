@@ -9,7 +9,8 @@ import numpy as np
 from torch import Tensor
 
 from pix2color import metrics
-from pix2color.evaluation.protocol import MODEL, Evaluation
+from pix2color.evaluation.evaluation import Evaluation
+from pix2color.evaluation.systems import MODEL
 from pix2color.progress import say
 
 PICTURES = 4

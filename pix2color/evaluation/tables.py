@@ -1,25 +1,20 @@
-"""Tables, JSON, CSV and contact sheets of evaluations."""
+"""Tables of evaluations."""
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-from PIL import Image, ImageDraw, ImageFont
-
-from pix2color.evaluation.protocol import GRAY, MODEL, Evaluation
+from pix2color.evaluation.differences import difference
+from pix2color.evaluation.evaluation import Evaluation
+from pix2color.evaluation.records import points_of_difference
 from pix2color.evaluation.scores import Score
-from pix2color.files import write_rows
-from pix2color.imaging.io import from_array, write_picture
+from pix2color.evaluation.systems import GRAY
 
 if TYPE_CHECKING:  # films need an extra
     from pix2color.evaluation.film_scores import FilmEvaluation
-
-COLUMNS = ("gray", "ours", "truth")
 
 
 class Measure(NamedTuple):
@@ -65,6 +60,9 @@ MEASURES = {  # others come last, by their name
         "Fréchet, Lite0", 2, "↓", "As FID, through EfficientNet-Lite0 instead of Inception."
     ),
     "kid_lite0": Measure("KID, Lite0", 4, "↓", "As KID, through EfficientNet-Lite0."),
+    "cf": Measure("CF", 2, "", "Amount of colour, as the papers compute it."),
+    "true_cf": Measure("CF of the truths", 2, "", "The same of the true photos."),
+    "delta_cf": Measure("ΔCF", 2, "↓", "Distance of the mean amount of colour from the truth's."),
     "warping_error": Measure(
         "warping error", 3, "↓", "How much ab changes along the motion of the true film."
     ),
@@ -84,15 +82,18 @@ def known_measures(scores: Iterable[str]) -> dict[str, Measure]:
 
 
 def table(evaluation: Evaluation, pending: str | None = None) -> str:
-    """Return a line a measure: the gray picture and the model, with 95 % intervals.
+    """Return a line a measure: the gray picture and each system, with 95 % intervals.
 
     Args:
         evaluation: the figures.
         pending: a measure that is not known yet and left out; ``line`` gives its line later.
     """
-    lines = _ruled([cells for name, cells in _lines(evaluation).items() if name != pending])
+    lines = [cells for name, cells in _lines(evaluation).items() if name != pending]
+    if len(evaluation.systems) > 1:
+        counts = (len(found.pictures) for found in evaluation.systems.values())
+        lines.append(("photos", "", *map(str, (evaluation.photos, *counts))))
     foot = f"{evaluation.photos} photos, {evaluation.left_out} left out (gray or unreadable)"
-    return "\n".join([*lines, foot])
+    return "\n".join([*_ruled(lines), foot, *points_of_difference(evaluation)])
 
 
 def line(evaluation: Evaluation, measure: str) -> str:
@@ -104,24 +105,49 @@ def line(evaluation: Evaluation, measure: str) -> str:
 
 def _lines(evaluation: Evaluation) -> dict[str, tuple[str, ...]]:
     """Return the cells of the heading and of each measure, by its name."""
-    lines: dict[str, tuple[str, ...]] = {"": ("measure", "better", GRAY, MODEL)}
-    for name, measure in known_measures(evaluation.rows[MODEL]).items():
-        cells = [cell(evaluation.rows[row][name], measure.digits) for row in (GRAY, MODEL)]
+    rows = evaluation.rows
+    lines: dict[str, tuple[str, ...]] = {"": ("measure", "better", *rows)}
+    for name, measure in known_measures(rows[GRAY]).items():
+        cells = [cell(scores[name], measure.digits) for scores in rows.values()]
         lines[name] = (measure.heading, measure.better, *cells)
     return lines
 
 
+def differences_table(evaluation: Evaluation) -> str:
+    """Return a line a measure: how each other system differs from the first, on the same photos."""
+    first, *others = evaluation.systems
+    found = {
+        name: difference(evaluation.systems[name], evaluation.systems[first]) for name in others
+    }
+    known = {name: d for name, d in found.items() if d is not None}
+    heads = (f"{name}, {d.photos} photos" for name, d in known.items())
+    lines: list[tuple[str, ...]] = [(f"less {first}", "better", *heads)]
+    measures = known_measures(next(iter(known.values())).scores if known else ())
+    for name, measure in measures.items():
+        cells = [cell(d.scores[name], measure.digits) for d in known.values()]
+        better = measure.better if measure.better in ("↑", "↓") else ""
+        lines.append((measure.heading, better, *cells))
+    return "\n".join(_ruled(lines))
+
+
 def folders_table(evaluation: Evaluation) -> str:
-    """Return a line a folder of photos: the model's measures that are one number a picture."""
+    """Return a line a folder of photos, and a system, if there are several.
+
+    It has the measures that are one number a picture.
+    """
     measures = {name: MEASURES[name] for name in BY_FOLDER}
+    which = (lambda name: (name,)) if len(evaluation.systems) > 1 else (lambda name: ())
     lines: list[tuple[str, ...]] = [
-        ("folder", "photos", "gray ΔE00", *(m.heading for m in measures.values()))
+        ("folder", *which("system"), "photos", "gray ΔE00", *(m.heading for m in measures.values()))
     ]
     for name, folder in evaluation.folders.items():
-        ours, gray = folder.rows[MODEL], folder.rows[GRAY]
-        cells = [cell(ours[key], measure.digits) for key, measure in measures.items()]
-        of_gray = cell(gray["delta_e"], measures["delta_e"].digits)
-        lines.append((name, str(folder.photos), of_gray, *cells))
+        of_gray = cell(folder.rows[GRAY]["delta_e"], measures["delta_e"].digits)
+        for system, found in evaluation.systems.items():
+            count = sum(Path(picture["photo"]).parent.name == name for picture in found.pictures)
+            if count:
+                scores = folder.rows[system]
+                cells = [cell(scores[key], measure.digits) for key, measure in measures.items()]
+                lines.append((name, *which(system), str(count), of_gray, *cells))
     return "\n".join(_ruled(lines))
 
 
@@ -147,15 +173,6 @@ def film_table(title: str, evaluation: FilmEvaluation) -> str:
     return "\n".join([f"{title}, {evaluation.frames} frames", *_ruled(lines)])
 
 
-def film_as_dict(evaluation: FilmEvaluation) -> dict[str, Any]:
-    """Return the frames and rows of a film, for JSON; a figure that could not be had is null."""
-    rows = {
-        row: {name: _finite(value) for name, value in scores.items()}
-        for row, scores in evaluation.rows.items()
-    }
-    return {"frames": evaluation.frames, "rows": rows}
-
-
 def _ruled(lines: list[tuple[str, ...]]) -> list[str]:
     """Return columns of text below their headings, with rules."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
@@ -167,63 +184,6 @@ def _ruled(lines: list[tuple[str, ...]]) -> list[str]:
     return [text[0], rule, *text[1:], rule]
 
 
-def plain(scores: dict[str, Score]) -> dict[str, list[float | None]]:
-    """Return value, low and high for JSON; a figure that could not be had is null."""
-    return {name: [_finite(v) for v in score] for name, score in scores.items()}
-
-
-def as_dict(evaluation: Evaluation) -> dict[str, Any]:
-    """Return the rows and counts, for JSON."""
-    rows = {row: plain(scores) for row, scores in evaluation.rows.items()}
-    return {"photos": evaluation.photos, "left_out": evaluation.left_out, "rows": rows}
-
-
-def to_json(
-    evaluation: Evaluation, self_check: dict[str, Any], curve: dict[int, dict[str, Score]]
-) -> str:
-    """Return the rows and counts of all photos and of each folder's, the self-check and the hints.
-
-    ``curve`` has the measures by the number of hints; it may be empty.
-    """
-    folders = {
-        name: {"photos": folder.photos, "rows": {k: plain(v) for k, v in folder.rows.items()}}
-        for name, folder in evaluation.folders.items()
-    }
-    found = {**as_dict(evaluation), "folders": folders, "self_check": self_check}
-    if curve:
-        found["hints"] = {str(count): plain(scores) for count, scores in curve.items()}
-    return json.dumps(found, indent=2)
-
-
-def write_csv(evaluation: Evaluation, path: Path) -> None:
-    """Write a line a photo with the model's measures."""
-    pictures = evaluation.pictures
-    write_rows(path, [pictures[0].keys(), *(picture.values() for picture in pictures)])
-
-
-def write_contact_sheet(
-    samples: list[tuple[np.ndarray, ...]], path: Path, *, across: int = 2
-) -> None:
-    """Write samples as gray | ours | truth, ``across`` such groups side by side."""
-    across = min(across, len(samples))
-    rows = math.ceil(len(samples) / across)
-    side, gap, head = samples[0][0].shape[1], 6, 34
-    group = len(COLUMNS) * (side + gap) + 3 * gap
-    size = (across * group - 2 * gap, head + rows * (side + gap) + gap)
-    sheet = Image.new("RGB", size, "white")
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(18)
-    for place in range(across):
-        for column, title in enumerate(COLUMNS):
-            left = gap + place * group + column * (side + gap)
-            draw.text((left + side / 2, head / 2), title, "black", font, anchor="mm")
-    for index, sample in enumerate(samples):
-        row, place = divmod(index, across)
-        for column, picture in enumerate(sample):
-            left = gap + place * group + column * (side + gap)
-            sheet.paste(from_array(picture), (left, head + row * (side + gap)))
-    write_picture(path, sheet, own=True)
-
-
 def cell(score: Score, digits: int) -> str:
     """Return a figure with its interval, as in all tables."""
     if math.isnan(score.value):
@@ -232,10 +192,6 @@ def cell(score: Score, digits: int) -> str:
     if score.low is None or score.high is None:
         return text
     return f"{text} [{score.low:.{digits}f}, {score.high:.{digits}f}]"
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
 
 
 def aligned(lines: list[list[str]]) -> str:

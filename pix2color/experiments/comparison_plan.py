@@ -11,9 +11,8 @@ from pix2color.config.load import load_recipe
 from pix2color.config.schema import AnyRecipe
 from pix2color.data.batches import EpochOrder
 from pix2color.errors import MissingPathError, UsageError
-from pix2color.evaluation.protocol import (
-    GRAY,
-)
+from pix2color.evaluation.predictions import PredictionFolder
+from pix2color.evaluation.systems import GRAY
 from pix2color.progress import say
 from pix2color.training.run_folder import CONFIG_IN_RUN
 from pix2color.training.setup import resolve_budget, select_photos, with_absolute_paths
@@ -33,6 +32,7 @@ class Plan:
         flags: dotted key to value, for all of them: photos, split and budget.
         init: what a recipe that does not begin from scratch starts from, if no recipe beside it is
             its first stage.
+        predictions: what other programs have made of the photos that are evaluated.
         perceptual: what measures of trained networks look through, if wanted; see ``Perceptual``.
         out: folder for runs, evaluations and report.
     """
@@ -41,6 +41,7 @@ class Plan:
     settings: tuple[str, ...]
     flags: dict[str, Any]
     init: Path | None
+    predictions: tuple[PredictionFolder, ...]
     perceptual: str | None
     out: Path
 

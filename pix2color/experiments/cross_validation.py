@@ -17,7 +17,7 @@ import numpy as np
 from pix2color.config.load import load_recipe
 from pix2color.data.sources import AnyPhoto, Photo, PhotoFile, collect
 from pix2color.errors import UsageError
-from pix2color.evaluation.protocol import GRAY, MODEL
+from pix2color.evaluation.systems import GRAY, MODEL
 from pix2color.evaluation.tables import aligned, known_measures
 from pix2color.experiments.results import as_csv
 from pix2color.experiments.reuse import evaluate_or_reuse, resumable, train_or_reuse

@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pix2color.evaluation.protocol import GRAY
 from pix2color.evaluation.scores import Score
+from pix2color.evaluation.systems import GRAY
 from pix2color.evaluation.tables import Measure, cell, known_measures
 from pix2color.experiments import results
 from pix2color.experiments.costs import Curve, averaged, relative_losses
-from pix2color.experiments.results import COSTS, Comparison, System, clearly_best
+from pix2color.experiments.results import COSTS, Comparison, System
 from pix2color.files import write_bytes
 from pix2color.html import charts
 from pix2color.html.gallery import data_url
@@ -86,7 +86,7 @@ def write_report(found: Comparison, pictures: Pictures, worst: list[str], folder
 
 def page(found: Comparison, pictures: Pictures, worst: list[str]) -> str:
     """Return the page's HTML."""
-    shown = next(iter(pictures.values()))
+    shown = {path: None for of in pictures.values() for path in of}
     names = [system.name for system in found.systems]
     failed = results.failures(found)
     return template("report.html").render(
@@ -97,7 +97,7 @@ def page(found: Comparison, pictures: Pictures, worst: list[str]) -> str:
         command=found.command,
         figures=_figures(found),
         costs=_costs(found),
-        scatter=[_fidelity_and_color(found), _fidelity_and_work(found)],
+        scatter=[_fidelity_and_color(found), *[_fidelity_and_work(found)] * bool(found.trained)],
         curves=_curves(found),
         sheet=[_photo(found, pictures, path) for path in shown if path not in worst],
         worst=[_photo(found, pictures, path) for path in worst],
@@ -135,7 +135,7 @@ def _figures(found: Comparison) -> Table:
     cells: dict[str, list[Cell]] = {name: [] for name in rows}
     for key, measure in measures.items():
         scores = {name: row[key] for name, row in rows.items()}
-        best = clearly_best(scores, measure)
+        best = found.best(key, measure)
         for name, score in scores.items():
             value, _, interval = cell(score, measure.digits).partition(" ")
             cells[name].append(Cell(value, interval, name == best))
@@ -145,10 +145,8 @@ def _figures(found: Comparison) -> Table:
 def _costs(found: Comparison) -> Table:
     columns = [Column(heading, meaning) for heading, _, meaning in COSTS.values()]
     cells = {
-        system.name: [
-            Cell(shown(getattr(system.costs, key))) for key, (_, shown, _) in COSTS.items()
-        ]
-        for system in found.systems
+        name: [Cell(shown(getattr(costs, key))) for key, (_, shown, _) in COSTS.items()]
+        for name, costs in found.trained.items()
     }
     return Table(columns, cells)
 
@@ -182,6 +180,7 @@ def _fidelity_and_work(found: Comparison) -> charts.Chart:
     places = [
         charts.Point(i, _label(found, i), (s.costs.gflops,) * 3, _ends(s.scores["delta_e"]))
         for i, s in enumerate(found.systems)
+        if s.costs is not None
     ]
     axes = charts.Axes(
         "GFLOPs for a picture of 256 × 256",
@@ -200,7 +199,7 @@ def _ends(score: Score) -> tuple[float, float, float]:
 
 def _curves(found: Comparison) -> list[tuple[str, charts.Chart]]:
     """Return validation first, then each kind of loss, then all losses together."""
-    kinds = {name for system in found.systems for name in system.costs.curves}
+    kinds = {name for costs in found.trained.values() for name in costs.curves}
     losses = sorted(name for name in kinds if name.startswith("generator/"))
     headings = {
         "val/psnr": ("PSNR on validation photos", "dB"),
@@ -210,18 +209,22 @@ def _curves(found: Comparison) -> list[tuple[str, charts.Chart]]:
     drawn = []
     for name, (heading, unit) in headings.items():
         if name in kinds:
-            curves = [averaged(system.costs.curves.get(name, [])) for system in found.systems]
+            curves = [averaged(curve) for curve in _all(found, name)]
             drawn.append((heading, _chart(found, unit, curves, _gray_level(found, name))))
     if len(losses) > 1:
-        shares = [relative_losses(system.costs.curves) for system in found.systems]
+        shares = [relative_losses(s.costs.curves) if s.costs else [] for s in found.systems]
         heading = "training losses, each against its start"
         drawn.append((heading, _chart(found, "share of its start", shares)))
     return drawn
 
 
 def _gray_level(found: Comparison, name: str) -> float | None:
-    curves = (system.costs.curves.get(f"{name}_gray") for system in found.systems)
-    return next((curve[-1][1] for curve in curves if curve), None)
+    return next((curve[-1][1] for curve in _all(found, f"{name}_gray") if curve), None)
+
+
+def _all(found: Comparison, name: str) -> list[Curve]:
+    """Return a curve of each system; it is empty where there is none."""
+    return [s.costs.curves.get(name, []) if s.costs else [] for s in found.systems]
 
 
 def _chart(
@@ -247,7 +250,7 @@ def _chart(
 
 def _photo(found: Comparison, pictures: Pictures, path: str) -> dict[str, Any]:
     """Return a row of pictures: gray, each system, truth."""
-    gray, _, truth = pictures[found.systems[0].name][path]
+    gray, _, truth = next(of[path] for of in pictures.values() if path in of)
     return {
         "name": "/".join(Path(path).parts[-2:]),
         "gray": _image(gray),
@@ -255,6 +258,7 @@ def _photo(found: Comparison, pictures: Pictures, path: str) -> dict[str, Any]:
         "systems": [
             (system.name, _image(pictures[system.name][path][1]), _delta_e(system, path))
             for system in found.systems
+            if path in pictures[system.name]
         ],
     }
 

@@ -9,9 +9,12 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from pix2color.evaluation.protocol import GRAY
+from pix2color.evaluation import systems as evaluated
+from pix2color.evaluation.predictions import Predictions
+from pix2color.evaluation.records import plain
 from pix2color.evaluation.scores import Score
-from pix2color.evaluation.tables import Measure, aligned, cell, known_measures, plain
+from pix2color.evaluation.systems import GRAY, Found
+from pix2color.evaluation.tables import Measure, aligned, cell, known_measures
 from pix2color.experiments.costs import Costs
 
 COSTS = {  # of Costs: heading, format, meaning
@@ -32,18 +35,25 @@ class System:
     """One system: what it scored, photo by photo too, and what it cost.
 
     Attributes:
-        name: of its recipe.
+        name: of its recipe, or of the folder of another program's pictures.
         scores: by the measure's name.
-        photos: for each photo its path and the measures of it.
-        costs: of its training and network.
+        found: for each photo its path and the measures of it, and what there is no picture of.
+        costs: of its training and network, if it was trained here.
         start: name or file of the model that its training started from.
+        made_by: what its pictures are from; None: from the run of its name.
     """
 
     name: str
     scores: dict[str, Score]
-    photos: list[dict[str, Any]] = field(repr=False)
-    costs: Costs
+    found: Found = field(repr=False)
+    costs: Costs | None = None
     start: str | None = None
+    made_by: evaluated.System = field(repr=False, default=None)
+
+    @property
+    def photos(self) -> list[dict[str, Any]]:
+        """For each photo that it has a picture of its path and the measures of it."""
+        return self.found.pictures
 
 
 @dataclass
@@ -55,7 +65,7 @@ class Comparison:
         gray: scores of the gray pictures.
         photos: how many were evaluated.
         left_out: how many were gray or unreadable.
-        budget: of each training, in words.
+        budget: of each training, in words; empty if there was none.
         failed: by name, why a recipe gave no system.
         command: that made it.
     """
@@ -71,6 +81,17 @@ class Comparison:
     def rows(self) -> dict[str, dict[str, Score]]:
         """Scores by system, the gray picture's first."""
         return {GRAY: self.gray, **{system.name: system.scores for system in self.systems}}
+
+    def best(self, name: str, measure: Measure) -> str | None:
+        """Return which row is clearly the best by a measure, of those that have all photos."""
+        whole = {s.name for s in self.systems if len(s.photos) == self.photos} | {GRAY}
+        rows = self.rows().items()
+        return clearly_best({row: s[name] for row, s in rows if row in whole}, measure)
+
+    @property
+    def trained(self) -> dict[str, Costs]:
+        """The costs of the systems that were trained here, by name."""
+        return {s.name: s.costs for s in self.systems if s.costs is not None}
 
 
 def clearly_best(scores: dict[str, Score], measure: Measure) -> str | None:
@@ -105,27 +126,40 @@ def markdown(comparison: Comparison) -> str:
     rows = comparison.rows()
     lines = [["measure", "better", *rows]]
     for name, measure in known_measures(comparison.gray).items():
-        best = clearly_best({row: scores[name] for row, scores in rows.items()}, measure)
+        best = comparison.best(name, measure)
         cells = [cell(scores[name], measure.digits) for scores in rows.values()]
         cells = [f"**{c}**" if row == best else c for row, c in zip(rows, cells, strict=True)]
         lines.append([measure.heading, measure.better, *cells])
-    for name, (heading, shown, _) in COSTS.items():
-        values = [shown(getattr(system.costs, name)) for system in comparison.systems]
-        lines.append([heading, "", "–", *values])
+    costs = comparison.trained
+    for name, (heading, shown, _) in COSTS.items() if costs else ():
+        values = [shown(getattr(costs[row], name)) if row in costs else "–" for row in rows]
+        lines.append([heading, "", *values])
     return aligned(lines) + "\n\n" + "\n\n".join(notes(comparison)) + "\n"
 
 
 def notes(comparison: Comparison) -> list[str]:
     """Return the notes that belong to the table."""
+    trained = f"Trained for {comparison.budget} each. " if comparison.budget else ""
     said = [
         f"{comparison.photos} photos, {comparison.left_out} left out (gray or unreadable). "
-        f"Trained for {comparison.budget} each. Brackets: 95 % intervals over the photos. "
+        f"{trained}Brackets: 95 % intervals over the photos. "
         "Bold: best, its interval apart from the second's."
     ]
     said += [
         f"{s.name} starts from {s.start}, whose costs it does not count."
         for s in comparison.systems
         if s.start
+    ]
+    said += [
+        f"{s.name} is what another program has made, in {s.made_by.folder.path}."
+        for s in comparison.systems
+        if isinstance(s.made_by, Predictions)
+    ]
+    said += [
+        f"{s.name} has {len(s.photos)} of the photos, and takes no part in what is bold: "
+        f"missing {len(s.found.missing)}, of no use {len(s.found.unusable)}."
+        for s in comparison.systems
+        if len(s.photos) < comparison.photos
     ]
     return said + failures(comparison)
 
@@ -138,9 +172,10 @@ def failures(comparison: Comparison) -> list[str]:
 def to_csv(comparison: Comparison) -> str:
     """Return CSV with a line a system: every figure, its interval's ends, and the costs."""
     lines: list[dict[str, Any]] = []
-    costs = {system.name: system.costs for system in comparison.systems}
+    costs = comparison.trained
+    counts = {system.name: len(system.photos) for system in comparison.systems}
     for row, scores in comparison.rows().items():
-        line: dict[str, Any] = {"system": row}
+        line: dict[str, Any] = {"system": row, "photos": counts.get(row, comparison.photos)}
         for name, (value, low, high) in plain(scores).items():
             line |= {name: value, f"{name}_low": low, f"{name}_high": high}
         lines.append(line | {name: getattr(costs.get(row), name, None) for name in COSTS})
@@ -159,7 +194,14 @@ def as_csv(lines: list[dict[str, Any]]) -> str:
 def to_json(comparison: Comparison) -> str:
     """Return JSON of all figures but those of single photos."""
     systems = {
-        s.name: {"start": s.start, "scores": plain(s.scores), "costs": asdict(s.costs)}
+        s.name: {
+            "start": s.start,
+            "photos": len(s.photos),
+            "missing": s.found.missing,
+            "unusable": s.found.unusable,
+            "scores": plain(s.scores),
+            "costs": s.costs and asdict(s.costs),
+        }
         for s in comparison.systems
     }
     found = {

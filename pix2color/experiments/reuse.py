@@ -7,23 +7,23 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 from pix2color import __version__
 from pix2color.config.schema import AnyRecipe
 from pix2color.data.sources import Photo
 from pix2color.errors import Stopped
+from pix2color.evaluation import systems as evaluated
+from pix2color.evaluation.evaluation import Evaluation
 from pix2color.evaluation.perceptual import Perceptual
-from pix2color.evaluation.protocol import (
-    GRAY,
-    MODEL,
-    Evaluation,
-    evaluate_photos,
-)
+from pix2color.evaluation.predictions import Predictions
+from pix2color.evaluation.protocol import evaluate_photos
+from pix2color.evaluation.records import as_dict
 from pix2color.evaluation.scores import Score
-from pix2color.evaluation.tables import as_dict
+from pix2color.evaluation.systems import GRAY, MODEL, Found
 from pix2color.experiments.comparison_plan import check_same_recipe, with_room
 from pix2color.experiments.costs import read_costs
 from pix2color.experiments.results import System
@@ -48,7 +48,7 @@ def train_and_evaluate(
         run = train_or_reuse(recipe)
         evaluation = evaluate_or_reuse(run, photos, out / "evaluations", perceptual)
     scores, start = evaluation.rows[MODEL], _started_from(recipe, out)
-    return System(run.name, scores, evaluation.pictures, read_costs(run), start), evaluation
+    return System(run.name, scores, evaluation.systems[MODEL], read_costs(run), start), evaluation
 
 
 @contextmanager
@@ -95,25 +95,67 @@ def evaluate_or_reuse(
     Raises:
         DataError: no photo has colour.
     """
+    place = _evaluation_of(run.name, model_hash(run), photos, folder, perceptual)
+    return _once(MODEL, lambda: Colorizer.load(run), photos, place, perceptual)
+
+
+def judge_or_reuse(
+    predictions: Predictions,
+    photos: list[Photo],
+    folder: Path,
+    perceptual: Perceptual | None = None,
+) -> Evaluation:
+    """Evaluate what a program has made of the photos, once as ``evaluate_or_reuse`` does.
+
+    Raises:
+        DataError: no photo has colour, or nothing that was made of them can be judged.
+    """
+    digest = hashlib.sha256()
+    for photo, file in sorted(predictions.of.items()):
+        state = file.stat()
+        told = f"{photo}\n{file.resolve()}\n{state.st_size} {state.st_mtime_ns}\n"
+        digest.update(os.fsencode(told))
+    place = _evaluation_of(predictions.name, digest.hexdigest()[:16], photos, folder, perceptual)
+    return _once(predictions.name, lambda: predictions, photos, place, perceptual)
+
+
+def _evaluation_of(
+    name: str,
+    content: str,
+    photos: list[Photo],
+    folder: Path,
+    perceptual: Perceptual | None,
+) -> Path:
+    """Return the file of an evaluation; those in its folder are of the same photos."""
     measures = f"{perceptual.features} {perceptual.measures}" if perceptual else ""
     digest = hashlib.sha256(f"{__version__} {measures}".encode())
     for photo in photos:
         digest.update(os.fsencode(photo.path) + str(photo.share).encode())
-    folder = folder / digest.hexdigest()[:16]
-    path = folder / f"{run.name}-{model_hash(run)}.json"
+    return folder / digest.hexdigest()[:16] / f"{name}-{content}.json"
+
+
+def _once(
+    name: str,
+    system: Callable[[], evaluated.System],
+    photos: list[Photo],
+    path: Path,
+    perceptual: Perceptual | None,
+) -> Evaluation:
+    """Evaluate a system, whose row is called ``name``, unless that is done in the file."""
     if path.is_file():
-        say(f"{run.name}: is evaluated already")
+        say(f"{path.stem.rpartition('-')[0]}: is evaluated already")
         return _read(path)
-    others = sorted(folder.glob("*.json"))
+    others = sorted(path.parent.glob("*.json"))
     gray = _read(others[0]).rows[GRAY] if others else None
-    evaluation = evaluate_photos(Colorizer.load(run), photos, perceptual=perceptual, gray=gray)
-    found = {**as_dict(evaluation), "pictures": evaluation.pictures}
+    evaluation = evaluate_photos({name: system()}, photos, perceptual=perceptual, gray=gray)
+    found = {**as_dict(evaluation), **asdict(evaluation.systems[name])}
     write_bytes(path, json.dumps(found).encode())
     return evaluation
 
 
 def _read(path: Path) -> Evaluation:
     found = json.loads(path.read_text(encoding="utf-8"))
+    system = Found(**{key: found.pop(key) for key in ("pictures", "missing", "unusable")})
     rows = {
         row: {
             name: Score(math.nan if value is None else value, low, high)
@@ -121,7 +163,8 @@ def _read(path: Path) -> Evaluation:
         }
         for row, scores in found.pop("rows").items()
     }
-    return Evaluation(rows=rows, **found)
+    (name,) = rows.keys() - {GRAY}
+    return Evaluation(rows=rows, systems={name: system}, **found)
 
 
 def _started_from(recipe: AnyRecipe, out: Path) -> str | None:

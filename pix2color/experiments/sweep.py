@@ -23,7 +23,8 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from pix2color.config.schema import AnyRecipe
 from pix2color.data.sources import Photo
 from pix2color.errors import DataError, Stopped, UsageError
-from pix2color.evaluation.protocol import GRAY, Evaluation
+from pix2color.evaluation.evaluation import Evaluation
+from pix2color.evaluation.systems import GRAY
 from pix2color.experiments.axes import Axis, written
 from pix2color.experiments.comparison_plan import budget_in_words
 from pix2color.experiments.report import report_page

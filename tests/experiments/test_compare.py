@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -151,6 +152,31 @@ def test_what_is_done_is_not_done_again_and_what_was_begun_goes_on(compared, com
     assert resumed.stderr.count("is trained already") == 1
     assert "from step 4" in resumed.stderr
     assert model.read_bytes() == before
+
+
+def test_what_other_programs_made_are_systems_too(compared, compare, photos, tmp_path):
+    out, _ = compared
+    they = tmp_path / "they"
+    shutil.copytree(photos, they)
+    (known,) = (out / "evaluations").glob("*/tiny-l1-*.json")
+    first, *others = json.loads(known.read_text())["pictures"]
+    (they / Path(first["photo"]).relative_to(photos)).unlink()
+    _, result = compare("--predictions", they)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines()[0].split() == [
+        *("|", "measure", "|", "better", "|", "gray", "|", "tiny-gan", "|", "tiny-l1", "|", "they"),
+        "|",
+    ]
+    found = json.loads((out / "report" / "results.json").read_text())["systems"]["they"]
+    assert found["costs"] is None
+    assert found["missing"] == [first["photo"]]
+    assert found["photos"] == len(others)
+    assert found["scores"]["delta_e"][0] == pytest.approx(0, abs=0.01)
+    assert "**" not in result.stdout.splitlines()[5]  # the nearest takes no part, having not all
+    _, again = compare("--predictions", they)
+    assert "they: is evaluated already" in again.stderr
+    clash = compare("--predictions", f"tiny-l1={they}")[1]
+    assert "tiny-l1" in one_line(clash, 2)
 
 
 def test_one_that_fails_is_told_and_the_rest_goes_on(compared, compare, tmp_path):
