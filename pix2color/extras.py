@@ -16,7 +16,7 @@ _EXTRA_OF = {
     "uvicorn": "web",
     "python_multipart": "web",
     "optuna": "sweep",
-    "filelock": "sweep",
+    "filelock": "train",
     "torchmetrics.image": "perceptual",
     "webdataset": "shards",
     "huggingface_hub": "hub",

@@ -11,9 +11,12 @@ LOWEST = {
     "pillow": ("12.3", "published holes in its readers of files, which are anybody's"),
     "onnx": ("1.21", "published holes in loading models: weights outside of the folder"),
     "starlette": ("1.3.1", "published holes in requests: bodies and ranges that cost too much"),
-    "python-multipart": ("0.0.22", "published holes in uploads: boundaries, names of files"),
-    "jinja2": ("3.1.6", "published holes in attributes and in its sandbox"),
-    "filelock": ("3.20.3", "published holes in making lock files: links are followed"),
+    "python-multipart": (
+        "0.0.31",
+        "uploads that cost memory or time: GHSA-v9pg-7xvm-68hf, CVE-2026-42561",
+    ),
+    "jinja2": ("3.1.6", "templates leave the sandbox: CVE-2025-27516"),
+    "filelock": ("3.20.3", "links in the place of lock files are followed: CVE-2026-22701"),
     "torch": ("2.6", "published hole in torch.load, weights_only or not"),
     "pyyaml": ("5.4", "published hole in loading: runs code"),
 }

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from pix2color.data.deduplicate import perceptual_hash
 from pix2color.data.prepared import DROPPED, HEADER, Dropped, Entry, read_header
 from pix2color.data.prepared_builder import Builder, Reading, file_state
-from pix2color.data.reading_processes import reading_processes, started
+from pix2color.data.reading_processes import FEWER, reading_processes, started
 from pix2color.data.sources import picture_colorfulness
 from pix2color.errors import (
     DataError,
@@ -137,7 +137,7 @@ def prepare(
     )
     try:
         with (
-            reading_processes(lambda: "run this again: what is done is kept"),
+            reading_processes(lambda: FEWER + "run this again: what is done is kept"),
             track("prepare", len(new), "photos") as progress,
         ):
             for count, reading in enumerate(started(loader), start=1):

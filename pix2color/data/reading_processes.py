@@ -13,6 +13,8 @@ from torch.utils.data import DataLoader
 
 from pix2color.errors import TrainingError
 
+FEWER = "give fewer --workers (0: none), and "
+"""The start of the cure where a command has that option."""
 # What torch says of a process that was ended from outside, or found no room in /dev/shm.
 _SIGNS = (
     "is killed by signal",
@@ -30,7 +32,7 @@ def reading_processes(cure: Callable[[], str]) -> Iterator[None]:
     that the others wait for, and Python would wait for them when it ends.
 
     Args:
-        cure: returns what can be done besides having fewer of them.
+        cure: returns what can be done.
 
     Raises:
         TrainingError: one was ended from outside, for want of memory perhaps.
@@ -46,7 +48,7 @@ def reading_processes(cure: Callable[[], str]) -> Iterator[None]:
         if isinstance(error, (RuntimeError, OSError)) and any(s in str(error) for s in _SIGNS):
             raise TrainingError(
                 "a process that reads photos has died, for want of memory or of room in "
-                f"/dev/shm; give fewer --workers (0: none), and {cure()}"
+                f"/dev/shm; {cure()}"
             ) from error
         raise
 

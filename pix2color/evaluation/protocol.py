@@ -16,6 +16,7 @@ from torch import Tensor
 
 from pix2color.color.lab import l_ab_to_rgb, rgb_to_l_ab
 from pix2color.data.batches import default_workers
+from pix2color.data.reading_processes import reading_processes
 from pix2color.data.sources import Photo, collect
 from pix2color.errors import DataError
 from pix2color.evaluation.evaluation import Evaluation, Folder, Kept
@@ -183,6 +184,7 @@ def _predictions(systems: Iterable[System]) -> list[Predictions]:
     return [system for system in systems if isinstance(system, Predictions)]
 
 
+@reading_processes(lambda: "free some, and run this again")
 def _measure(
     judged: Mapping[str, Judged],
     photos: Sequence[Photo],

@@ -14,6 +14,7 @@ from PIL import Image, ImageChops, ImageStat
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from pix2color.data.reading_processes import started
 from pix2color.data.sources import (
     MIN_PROTOCOL_COLORFULNESS,
     Photo,
@@ -129,7 +130,7 @@ def squares(
     """
     dataset = _Read(photos, predictions, protocol)
     loader = DataLoader(dataset, batch_size=batch_size, num_workers=workers, collate_fn=list)
-    for batch in loader:
+    for batch in started(loader):
         usable = [item for item in batch if item.truth is not None]
         if usable:
             truths = torch.stack([torch.from_numpy(item.truth) for item in usable])

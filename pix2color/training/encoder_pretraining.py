@@ -16,7 +16,7 @@ from torch import nn
 
 from pix2color.config.schema import CLASSIFIED, Recipe, ValidationConfig
 from pix2color.data.batches import Batch, EpochOrder, TrainingPhotos
-from pix2color.data.reading_processes import reading_processes
+from pix2color.data.reading_processes import FEWER, reading_processes
 from pix2color.data.sources import Photo
 from pix2color.errors import MissingPathError, Stopped, UsageError
 from pix2color.models.encoders import ResNet, resnet18_gray
@@ -150,7 +150,7 @@ def _start(recipe: Recipe) -> ResNet:
     return resnet18_gray("none" if weights == CLASSIFIED else weights)
 
 
-@reading_processes(lambda: "start again")
+@reading_processes(lambda: FEWER + "start again")
 def _learn(
     recipe: Recipe,
     folder: Path,

@@ -18,7 +18,7 @@ from torch.utils.tensorboard import SummaryWriter
 from pix2color.color.lab import rgb_to_l_ab
 from pix2color.config.schema import CLASSIFIED, PretrainRecipe
 from pix2color.data.batches import Batch, EpochOrder
-from pix2color.data.reading_processes import reading_processes
+from pix2color.data.reading_processes import FEWER, reading_processes
 from pix2color.errors import DataError, UsageError
 from pix2color.files import replacing
 from pix2color.losses import l1
@@ -74,7 +74,7 @@ def find_rate(recipe: PretrainRecipe, *, steps: int, out: Path) -> Finding:
     return finding
 
 
-@reading_processes(lambda: "start again")
+@reading_processes(lambda: FEWER + "start again")
 def _mock_training(recipe: PretrainRecipe, steps: int) -> Finding:
     import pix2color.models.torchvision_ops  # noqa: F401  (before fastai, which imports torchvision)
 

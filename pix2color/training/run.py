@@ -15,7 +15,7 @@ import torch
 from pix2color.config.load import load_recipe
 from pix2color.config.schema import CLASSIFIED, AnyRecipe, DoubtRecipe, ModelConfig, Recipe
 from pix2color.data.batches import Batch, EpochOrder
-from pix2color.data.reading_processes import reading_processes
+from pix2color.data.reading_processes import FEWER, reading_processes
 from pix2color.data.sources import Photo
 from pix2color.errors import MissingPathError, Stopped, UsageError
 from pix2color.models.base import Generator
@@ -173,7 +173,7 @@ def _run(
     generator: Generator,
     state: dict[str, Any] | None,
 ) -> Path:
-    with reading_processes(lambda: _going_on(recipe, folder)):
+    with reading_processes(lambda: FEWER + _going_on(recipe, folder)):
         return _train(folder, recipe, generator, state)
 
 

@@ -219,6 +219,14 @@ def test_wrong_files_are_refused_by_name(tmp_path, text, told):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_files_from_windows_are_read(encoding, tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_bytes("seed: 7\r\nname: Großmutter\r\n".encode(encoding))
+    recipe = load_recipe("pretrain", path)
+    assert (recipe.seed, recipe.name) == (7, "Großmutter")
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(MissingPathError, match=r"none\.yaml"):
         load_recipe("pretrain", tmp_path / "none.yaml")
