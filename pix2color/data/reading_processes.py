@@ -16,6 +16,7 @@ from pix2color.errors import TrainingError
 FEWER = "give fewer --workers (0: none), and "
 """The start of the cure where a command has that option."""
 # What torch says of a process that was ended from outside, or found no room in /dev/shm.
+_READER = "DataLoader worker"
 _SIGNS = (
     "is killed by signal",
     "exited unexpectedly",
@@ -45,7 +46,8 @@ def reading_processes(cure: Callable[[], str]) -> Iterator[None]:
             for process in set(multiprocessing.active_children()) - before:
                 process.kill()
                 process.join()
-        if isinstance(error, (RuntimeError, OSError)) and any(s in str(error) for s in _SIGNS):
+        told = str(error) if isinstance(error, RuntimeError) else ""
+        if _READER in told and any(sign in told for sign in _SIGNS):
             raise TrainingError(
                 "a process that reads photos has died, for want of memory or of room in "
                 f"/dev/shm; {cure()}"

@@ -60,9 +60,8 @@ def save(
         shutil.rmtree(temporary, ignore_errors=True)
         kept = _all(folder)
         whole = f"{kept[-1].name} is whole; " if kept else ""
-        cure = "free some space, then " + ("--resume" if kept else "start anew")
         raise StorageError(
-            f"{place}: cannot be written ({_reason(error)}); {whole}{cure}"
+            f"{place}: cannot be written ({_reason(error)}); {whole}free some space, then --resume"
         ) from error
     _prune(folder, place, newest, {f"step-{number:08d}" for number in also})
 
@@ -83,7 +82,8 @@ def load_newest(folder: Path) -> dict[str, Any]:
             return load(folder, int(place.name.removeprefix("step-")))
         except ModelError as error:
             last = error
-            say(f"warning: {error}; going on from the one before")
+            before = "; going on from the one before" if place != places[0] else ""
+            say(f"warning: {error}{before}")
     raise ModelError(
         f"{folder}: none of its checkpoints can be read; start anew with another --name"
     ) from last

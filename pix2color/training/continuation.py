@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from pix2color.config.schema import Recipe
+from pix2color.config.sections import Section
 from pix2color.errors import ConfigError
 from pix2color.progress import say
 from pix2color.training.run_folder import CONFIG_IN_RUN
@@ -19,8 +20,7 @@ _OPEN = ("budget", "validation", "selection")
 
 def circumstances(recipe: Recipe) -> dict[str, Any]:
     """Return what a checkpoint keeps of the circumstances of its run, as plain values."""
-    settings = _flat(recipe.model_dump(mode="json"))
-    kept = {key: value for key, value in settings.items() if not _is_in(key, _FREE)}
+    kept = {key: value for key, value in _flat(recipe).items() if not _is_in(key, _FREE)}
     return {"recipe": kept, "threads": torch.get_num_threads()}
 
 
@@ -44,8 +44,8 @@ def check_circumstances(
     now, before = circumstances(recipe), state.get("circumstances")
     if before is None:
         return
-    for key in sorted(now["recipe"].keys() | before["recipe"].keys()):
-        here, there = (given["recipe"].get(key) for given in (now, before))
+    for key, there in before["recipe"].items():  # later versions may have more settings
+        here = now["recipe"].get(key)
         if here == there:
             continue
         change = f"{folder / CONFIG_IN_RUN}: {key} is {here}, and was {there} at the checkpoint"
@@ -61,11 +61,13 @@ def check_circumstances(
         )
 
 
-def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def _flat(section: Section, prefix: str = "") -> dict[str, Any]:
+    """Return the settings in a section and those below it, as plain values by dotted key."""
     flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        below = isinstance(value, dict)
-        flat |= _flat(value, f"{prefix}{key}.") if below else {f"{prefix}{key}": value}
+    plain = section.model_dump(mode="json")
+    for name in type(section).model_fields:
+        value, key = getattr(section, name), f"{prefix}{name}"
+        flat |= _flat(value, f"{key}.") if isinstance(value, Section) else {key: plain[name]}
     return flat
 
 

@@ -17,7 +17,7 @@ from pix2color.config.schema import CLASSIFIED, AnyRecipe, DoubtRecipe, ModelCon
 from pix2color.data.batches import Batch, EpochOrder
 from pix2color.data.reading_processes import FEWER, reading_processes
 from pix2color.data.sources import Photo
-from pix2color.errors import MissingPathError, Stopped, UsageError
+from pix2color.errors import MissingPathError, ModelError, Stopped, UsageError
 from pix2color.models.base import Generator
 from pix2color.models.generators.slim_unet import SlimUNet
 from pix2color.models.model_file import load_model, model_hash
@@ -208,7 +208,13 @@ def _train(
                 f"{folder}: was trained by {state['processes']} processes, which decides its "
                 "batches; resume it with as many"
             )
-        engine.load_state_dict(state["engine"])
+        try:
+            engine.load_state_dict(state["engine"])
+        except (RuntimeError, KeyError, ValueError, TypeError) as error:
+            raise ModelError(
+                f"{folder}: its checkpoint does not fit its {CONFIG_IN_RUN}; put back what was "
+                "changed there"
+            ) from error
         if engine.spent_share() >= 1 and is_finished(folder):
             say(f"{folder}: finished already, at step {engine.step_number}")
             return folder

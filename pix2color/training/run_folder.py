@@ -102,7 +102,9 @@ def read_run(folder: Path) -> RunSummary:
 
 def checkpoint_steps(checkpoints: Path) -> list[int]:
     """Return the steps that a run's folder of checkpoints has, in order; copies do not count."""
-    found = (_CHECKPOINT.fullmatch(place.name) for place in checkpoints.glob("step-*"))
+    found = (
+        _CHECKPOINT.fullmatch(place.name) for place in checkpoints.glob("step-*") if place.is_dir()
+    )
     return sorted(int(name[1]) for name in found if name)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 import signal
 import threading
 from types import FrameType
@@ -95,8 +96,9 @@ class StopPolicy:
         bad = ", ".join(name for name, value in curves.items() if not math.isfinite(value))
         raise TrainingError(
             f"{self.name}: {len(recent)} of the last {_SKIPPED_AMONG} steps had no finite "
-            f"gradient, the last one step {step} ({bad}); lower optimizer.lr, set clip=1, or "
-            "precision=float32, and --resume or start anew"
+            f"gradient, the last one step {step} ({bad}); start another run from its weights, "
+            f"--init {shlex.quote(self.name)}, with a lower optimizer.lr, with clip=1, or with "
+            "precision=float32"
         )
 
     def _note(self, number: int, frame: FrameType | None) -> None:

@@ -15,7 +15,7 @@ from pix2color.color.lab import LUMINANCE, lightness_on_film, rgb_to_l_ab
 from pix2color.config.schema import FilmConfig
 from pix2color.data import film
 from pix2color.data.film import AGEING, EFFECTS, apply_effects, mix_channels, simulate_film
-from pix2color.evaluation.protocol import INPUTS
+from pix2color.evaluation.systems import INPUTS
 
 SIZE = 96
 

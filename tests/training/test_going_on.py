@@ -66,6 +66,7 @@ class TestCheckpoints:
         newest = newest_state(run).parent
         shutil.copytree(newest, newest.with_name(newest.name + ".bak"))
         newest.with_name("step-notes.txt").write_text("a good one")
+        newest.with_name("step-99999999").write_text("a file")
         assert resume(run).exit_code == 0
         listed = CliRunner().invoke(cli, ["runs", str(run.parent)])
         assert listed.exit_code == 0
@@ -73,11 +74,22 @@ class TestCheckpoints:
 
 
 class TestSettings:
+    def test_those_of_a_checkpoint_of_an_earlier_version_must_fit(self, run):
+        for path in run.glob("checkpoints/*/state.pt"):
+            state = torch.load(path, weights_only=True)
+            del state["circumstances"]
+            torch.save(state, path)
+            (path.parent / "state.pt.sha256").unlink()
+        edit(run, "width: 4", "width: 8")
+        result = resume(run)
+        assert result.exit_code == 1
+        assert result.stderr.strip().splitlines()[-1].startswith(f"error: {run}: ")
+
     @pytest.mark.parametrize(
         ("old", "new", "key"),
         [
             ("^  name: unet$", "  name: cnn", "model.name"),
-            ("width: 4", "width: 8", "model.options.width"),
+            ("width: 4", "width: 8", "model.options"),
             ("^  lr: .*", "  lr: 0.5", "optimizer.lr"),
             ("^  name: AdamW$", "  name: SGD", "optimizer.name"),
             ("^  batch_size: .*", "  batch_size: 3", "data.batch_size"),

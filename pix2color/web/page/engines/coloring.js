@@ -25,14 +25,14 @@ export class Coloring {
 
   /** Decode a photo; return what the page needs to know of it. */
   async look(number, file) {
-    const { gray, hasColor, notes, bitmap } = await this.#decode(number, file);
+    const { gray, hasColor, colors, notes, bitmap } = await this.#decode(number, file);
     const { width, height } = gray;
     const small = this.#photos.get(number).small;
     const preview = hasColor
       ? await encodedBitmap(bitmap, small, PREVIEW_KIND)
       : await encoded(small, null, PREVIEW_KIND);
     bitmap.close();
-    return { width, height, hasColor, colors: hasColor, notes, preview };
+    return { width, height, hasColor, colors, notes, preview };
   }
 
   /** Return the small version of a photo in colour. */

@@ -1,5 +1,6 @@
 /** Photo files, decoded by the browser to upright gray pictures. */
 
+import { statisticsOfRgb } from "./adjust.js";
 import { declared } from "./files.js";
 import { luminanceTables } from "./lab.js";
 import { BOX, reduced } from "./resize.js";
@@ -27,7 +28,8 @@ export function checkPixels() {
 }
 
 /**
- * Return a photo: {gray: {data, width, height}, alpha: bytes or null, hasColor, notes, bitmap}.
+ * Return a photo: {gray: {data, width, height}, alpha: bytes or null, hasColor, colors, notes,
+ * bitmap}. A toned one has colors that others can take over, and is not in color.
  *
  * The bitmap is the caller's to close.
  */
@@ -44,7 +46,9 @@ export async function read(file) {
     thumbnail.add(rgba, top);
   });
   const gray = { data, width, height };
-  return { gray, alpha: clear ? alpha : null, hasColor: thumbnail.hasColor(), notes, bitmap };
+  const hasColor = thumbnail.hasColor();
+  const colors = statisticsOfRgb(thumbnail.rgb()) !== null; // of a toned photo, too
+  return { gray, alpha: clear ? alpha : null, hasColor, colors, notes, bitmap };
 }
 
 /** Return red, green and blue of a photo's thumbnail, 256 pixels long at most. */
