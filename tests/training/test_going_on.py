@@ -158,6 +158,7 @@ def weights_of(content, folder):
     return weights(folder / "state.pt")
 
 
+@pytest.mark.slow
 def test_prepare_ends_when_a_process_that_reads_is_killed(photos, tmp_path):
     words = ["prepare", photos, "--out", tmp_path / "out", "--min-side", 32, "--workers", 2]
     code = (
