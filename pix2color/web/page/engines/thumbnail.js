@@ -43,11 +43,11 @@ export class Thumbnail {
     this.sums[at + 4] += (end - start) / 4;
   }
 
-  /** Return red, green and blue of its places. */
+  /** Return red, green and blue of its places, 8 bits each. */
   rgb() {
     const { sums } = this;
     const places = Array.from({ length: this.width * this.height }, (_, i) => 5 * i);
-    return [0, 1, 2].map((c) => places.map((at) => sums[at + c] / (sums[at + 4] || 1)));
+    return [0, 1, 2].map((c) => places.map((at) => Math.round(sums[at + c] / (sums[at + 4] || 1))));
   }
 
   /** Return whether it is in colour, and not black-and-white, toned or faded. */
