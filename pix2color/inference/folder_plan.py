@@ -303,12 +303,13 @@ def _each_once(photos: list[PlannedPhoto], *, in_place: bool) -> list[PlannedPho
 def _collisions(job: JobOptions, photos: list[PlannedPhoto]) -> Iterator[tuple[PlannedPhoto, str]]:
     """Yield the photos whose outputs would overwrite an input or another output, and why."""
     inputs = {photo.input.resolve() for photo in photos}
+    other = "--backup" if job.backup else "--out"
     taken: dict[Path, Path] = {}
     for photo in photos:
         target = job.backup / photo.name if job.backup else photo.output
         place = target.resolve()
         if place in inputs:
-            yield photo, f"{target}: would overwrite a photo; choose another --out"
+            yield photo, f"{target}: would overwrite a photo; choose another {other}"
         elif taken.setdefault(place, photo.input) != photo.input:
             both = f"{taken[place]} and {photo.input} would both become {target}"
-            yield photo, f"{both}; run them apart, each with its own --out"
+            yield photo, f"{both}; run them apart, each with its own {other}"
