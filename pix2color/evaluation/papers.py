@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from pix2color import metrics
 from pix2color.errors import MissingExtraError, ModelError
 from pix2color.evaluation.perceptual import LEAST_PICTURES, is_here
-from pix2color.evaluation.scores import Score, bootstrapped, by_photo, of_means
+from pix2color.evaluation.scores import Measured, Score, bootstrapped, of_means
 from pix2color.extras import require
 from pix2color.models.safe_load import load_state_dict
 from pix2color.progress import say
@@ -103,7 +103,7 @@ def inception_if_here() -> InceptionOfPapers | None:
     return None if path is None else InceptionOfPapers(path)
 
 
-class PapersRow:
+class PapersRow(Measured):
     """Collects the papers' measures of one system, batch by batch.
 
     Args:
@@ -111,9 +111,8 @@ class PapersRow:
     """
 
     def __init__(self, features: InceptionOfPapers | None) -> None:
+        super().__init__()
         self._features = features
-        self._scores: list[dict[str, Tensor]] = []
-        self._outputs: list[Tensor] = []
         self._distance: Any = None
         if features is not None:
             from torchmetrics.image.fid import FrechetInceptionDistance
@@ -141,18 +140,6 @@ class PapersRow:
         if self._features is not None and len(pictures):
             self._distance.update(seen, real=True)
             self._distance.update(self._features(pictures), real=False)
-
-    def outputs(self) -> Tensor:
-        """Return the pictures kept, uint8 (K, 3, 256, 256)."""
-        return torch.cat(self._outputs)
-
-    def pictures(self) -> dict[str, Tensor]:
-        """Return every measure that is one number a picture, (N,)."""
-        return {name: torch.cat([s[name] for s in self._scores]) for name in self._scores[0]}
-
-    def by_photo(self, paths: list[Path]) -> list[dict[str, Any]]:
-        """Return a dict for each photo: its path and its measures."""
-        return by_photo(paths, self.pictures())
 
     def scores(self) -> dict[str, Score]:
         """Return PSNR, CF and the truths', ΔCF, and FID if its network is there."""

@@ -26,12 +26,35 @@ class Score(NamedTuple):
     high: float | None = None
 
 
-class Row:
-    """Collects the measures of one system, batch by batch."""
+class Measured:
+    """What is kept of one system's pictures, batch by batch: measures, and some of themselves."""
 
     def __init__(self) -> None:
         self._outputs: list[Tensor] = []
         self._scores: list[dict[str, Tensor]] = []
+
+    def outputs(self) -> Tensor:
+        """Return the pictures kept, uint8 (K, 3, H, W)."""
+        return torch.cat(self._outputs)
+
+    def pictures(self) -> dict[str, Tensor]:
+        """Return every measure that is one number a picture, (N,)."""
+        return {name: torch.cat([s[name] for s in self._scores]) for name in self._scores[0]}
+
+    def by_photo(self, paths: list[Path]) -> list[dict[str, Any]]:
+        """Return a dict for each photo: its path and its measures."""
+        values = {name: v.tolist() for name, v in self.pictures().items()}
+        return [
+            {"photo": str(path), **{name: v[i] for name, v in values.items()}}
+            for i, path in enumerate(paths)
+        ]
+
+
+class Row(Measured):
+    """Collects the measures of one system, batch by batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
         self._groups: list[metrics.PooledScores] = []
         self._count = 0
 
@@ -68,18 +91,6 @@ class Row:
             self._count += 1
         self._outputs.append(to_bytes(rgb[kept]))
 
-    def outputs(self) -> Tensor:
-        """Return the pictures kept, uint8 (K, 3, H, W)."""
-        return torch.cat(self._outputs)
-
-    def pictures(self) -> dict[str, Tensor]:
-        """Return every measure that is one number a picture, (N,)."""
-        return {name: torch.cat([s[name] for s in self._scores]) for name in self._scores[0]}
-
-    def by_photo(self, paths: list[Path]) -> list[dict[str, Any]]:
-        """Return a dict for each photo: its path and its measures."""
-        return by_photo(paths, self.pictures())
-
     def scores(self) -> dict[str, Score]:
         """Return every measure that needs no network."""
         return {
@@ -103,15 +114,6 @@ class Row:
         ]
         error = float(np.std(without)) * math.sqrt(count - 1)
         return Score(value, max(0.0, value - 2 * error), value + 2 * error)
-
-
-def by_photo(paths: list[Path], measures: dict[str, Tensor]) -> list[dict[str, Any]]:
-    """Return a dict for each photo: its path, and the measures, (N,) each."""
-    values = {name: v.tolist() for name, v in measures.items()}
-    return [
-        {"photo": str(path), **{name: v[i] for name, v in values.items()}}
-        for i, path in enumerate(paths)
-    ]
 
 
 def with_intervals(measures: dict[str, Tensor]) -> dict[str, Score]:

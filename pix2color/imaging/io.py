@@ -269,4 +269,4 @@ def encode_planes(
                 picture = without_alpha(picture)
         return encode_picture(picture, kind, quality, options)
     except (OSError, ValueError, MemoryError) as error:
-        raise ImageError(f"{path}: cannot be written ({error})") from error
+        raise ImageError(f"{path}: cannot be written ({reason(error)})") from error

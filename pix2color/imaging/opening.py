@@ -88,9 +88,11 @@ def open_any(path: Path, data: bytes | None) -> Image.Image:
 
 
 def reason(error: Exception) -> str:
-    """Return in a line what is wrong with a file, by what was raised on reading it."""
+    """Return in a line what is wrong with a file, by what was raised on reading or writing it."""
     said = error.args[0].decode(errors="replace") if _said_in_bytes(error) else str(error)
     text = said.splitlines()[0] if said else type(error).__name__
+    if isinstance(error, MemoryError):
+        return "out of memory"
     if isinstance(error, Image.UnidentifiedImageError):
         return "empty, or of no format that is read here"
     text = getattr(error, "strerror", None) or text

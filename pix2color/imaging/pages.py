@@ -16,6 +16,7 @@ from pix2color.imaging.damage import strictly_first
 from pix2color.imaging.grayscale import gray_photo
 from pix2color.imaging.io import encode_picture, file_format, open_picture
 from pix2color.imaging.metadata import Metadata
+from pix2color.imaging.opening import reason
 from pix2color.imaging.page_count import PAGES, count_pages
 from pix2color.imaging.srgb import standard
 from pix2color.imaging.tiff import tiff_pages
@@ -123,7 +124,7 @@ def encode_pages(
     try:
         return encode_picture(first, kind, quality, options)
     except (OSError, ValueError, MemoryError) as error:
-        raise ImageError(f"{path}: cannot be written ({error})") from error
+        raise ImageError(f"{path}: cannot be written ({reason(error)})") from error
 
 
 def _timing(kind: str, pages: Sequence[Page], pictures: Sequence[Image.Image]) -> dict[str, Any]:

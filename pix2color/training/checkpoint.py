@@ -7,7 +7,6 @@ renamed; only then do older ones go.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from collections.abc import Collection
@@ -17,6 +16,7 @@ from typing import Any
 import torch
 
 from pix2color.errors import ModelError, StorageError
+from pix2color.files import hash_file
 from pix2color.models.safe_load import load_tensors
 from pix2color.progress import say
 from pix2color.training.run_folder import checkpoint_steps
@@ -52,7 +52,7 @@ def save(
             file.flush()
             os.fsync(file.fileno())
         load_tensors(temporary / _FILE)
-        checksum = f"{_hash(temporary / _FILE)}  {_FILE}\n"
+        checksum = f"{hash_file(temporary / _FILE)}  {_FILE}\n"
         (temporary / _CHECKSUM).write_text(checksum, encoding="ascii")
         shutil.rmtree(place, ignore_errors=True)
         temporary.rename(place)
@@ -100,7 +100,7 @@ def load(folder: Path, step: int) -> dict[str, Any]:
     if state.pop("format", None) != _FORMAT:
         raise ModelError(f"{path}: was written by another version of pix2color")
     checksum = path.with_name(_CHECKSUM)  # those of earlier versions have none
-    if checksum.is_file() and checksum.read_bytes()[:64] != _hash(path).encode():
+    if checksum.is_file() and checksum.read_bytes()[:64] != hash_file(path).encode():
         raise ModelError(f"{path}: damaged, by its checksum")
     return state
 
@@ -135,8 +135,3 @@ def _all(folder: Path) -> list[Path]:
 
 def _place(folder: Path, step: int) -> Path:
     return folder / f"step-{step:08d}"
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -14,6 +14,7 @@ from pix2color.data.sources import PhotoFile
 from pix2color.errors import ImageError
 from pix2color.imaging.grayscale import read_gray_photo
 from pix2color.imaging.io import read_rgb, reading_limits
+from pix2color.imaging.opening import reason
 
 PICTURE = Image.fromarray(data.camera()).resize((256, 256))
 FORMATS = {
@@ -99,3 +100,9 @@ def test_preparing_leaves_damaged_photos_out(tmp_path):
         (photos / name).write_bytes(overwritten((photos / name).read_bytes(), how))
     summary = prepare([photos], tmp_path / "out", Preparation(size=96), workers=0)
     assert (summary.kept, dict(summary.dropped)) == (1, {"broken": 2})
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OSError(28, "No space left"), ValueError()])
+def test_every_error_has_a_reason(error):
+    """Pillow raises some without a word, such as for a row that it cannot allocate."""
+    assert reason(error)
