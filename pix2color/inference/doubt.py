@@ -6,7 +6,7 @@ import numpy as np
 
 from pix2color.color.lab import AB_SCALE
 from pix2color.inference.interpolation import interpolate
-from pix2color.inference.network import Network, network_inputs, predict_colors
+from pix2color.inference.network import Network, network_inputs, predict_with_doubt
 from pix2color.inference.network_input import ReducedPhoto, reduce_photo
 
 # Size beside the first, and whether mirrored.
@@ -53,8 +53,7 @@ def _view(network: Network, prepared: ReducedPhoto, share: float, mirrored: bool
         view = reduce_photo(prepared.photo, round(share * min(sides)), prepared.hints)
     height, width = seen = view.network_input.shape
     inputs = network_inputs([view.mirrored() if mirrored else view])
-    doubt = network.doubt(*inputs)  # type: ignore[attr-defined]
-    found = np.concatenate([predict_colors(network, *inputs), doubt], axis=1)[0, :, :height, :width]
+    found = np.concatenate(predict_with_doubt(network, *inputs), axis=1)[0, :, :height, :width]
     if mirrored:
         found = found[..., ::-1]
     return interpolate(found, sides, (sides[0] / seen[0], sides[1] / seen[1]))

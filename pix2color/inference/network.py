@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -19,7 +21,7 @@ class Network(Protocol):
     """A function from L (N, 1, H, W) to ab (N, 2, H, W), both float32.
 
     One that takes hints can be given them besides, (N, 3, H, W); see ``models.base.Generator``.
-    One that gives its doubt has another function ``doubt``; see ``OnnxNetwork``.
+    One that gives its doubt has another function ``with_doubt``; see ``OnnxNetwork``.
     """
 
     def __call__(self, L: np.ndarray, /, *hints: np.ndarray) -> np.ndarray: ...
@@ -77,15 +79,36 @@ def predict_colors(network: Network, *inputs: np.ndarray, tta: bool = False) -> 
     Raises:
         ModelError: they are too large for the memory, or the network gave no numbers.
     """
-    try:
+    with _enough_memory():
         ab = network(*inputs)
         if tta:
             mirrored = network(*(np.ascontiguousarray(x[..., ::-1]) for x in inputs))
             ab = (ab + mirrored[..., ::-1]) / 2
-        if len(inputs) > 1:
-            ab = correct_by_hints(ab, *inputs)
+        return _closer_to_hints(ab, inputs)
+
+
+def predict_with_doubt(network: Any, *inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return what ``predict_colors`` does, and the network's doubt, (N, 1, H, W).
+
+    Raises:
+        ModelError: see there.
+    """
+    with _enough_memory():
+        ab, doubt = network.with_doubt(*inputs)
+        return _closer_to_hints(ab, inputs), doubt
+
+
+@contextmanager
+def _enough_memory() -> Iterator[None]:
+    try:
+        yield
     except MemoryError as error:
         raise ModelError("out of memory; a smaller --render-size needs less") from error
+
+
+def _closer_to_hints(ab: np.ndarray, inputs: tuple[np.ndarray, ...]) -> np.ndarray:
+    if len(inputs) > 1:
+        ab = correct_by_hints(ab, *inputs)
     if not np.isfinite(ab.sum()):
         raise ModelError("the model gave no colours (NaN); it is damaged, or badly trained")
     return ab

@@ -113,13 +113,13 @@ class OnnxNetwork:
 
     def __call__(self, L: np.ndarray, *hints: np.ndarray) -> np.ndarray:
         """Return the ab (N, 2, H, W) of L (N, 1, H, W), both float32."""
-        return self._run("ab", L, *hints)
+        return self._run(["ab"], L, *hints)[0]
 
-    def doubt(self, L: np.ndarray, *hints: np.ndarray) -> np.ndarray:
-        """Return how far the ab is expected to be from the truth, (N, 1, H, W), in its units."""
-        return self._run("doubt", L, *hints)
+    def with_doubt(self, L: np.ndarray, *hints: np.ndarray) -> list[np.ndarray]:
+        """Return the ab, and how far from the truth it expects that: (N, 1, H, W), in its units."""
+        return self._run(["ab", "doubt"], L, *hints)
 
-    def _run(self, output: str, L: np.ndarray, *hints: np.ndarray) -> np.ndarray:
+    def _run(self, outputs: list[str], L: np.ndarray, *hints: np.ndarray) -> list[np.ndarray]:
         given = {"L": L}
         if "hints" in self._inputs:
             none = (np.zeros((len(L), 3, *L.shape[2:]), np.float32),)
@@ -128,19 +128,19 @@ class OnnxNetwork:
             if _provider(self._session) != _CPU:
                 with self._device:
                     if _provider(self._session) != _CPU:  # nobody has left it meanwhile
-                        return self._run_on_device(output, given)
-            return self._session.run([output], given)[0]
+                        return self._run_on_device(outputs, given)
+            return self._session.run(outputs, given)
         except Exception as error:  # onnxruntime's classes differ by what is wrong
             if "allocate" in str(error):
                 raise MemoryError(str(error)) from error
             raise
 
-    def _run_on_device(self, output: str, given: dict[str, np.ndarray]) -> np.ndarray:
+    def _run_on_device(self, outputs: list[str], given: dict[str, np.ndarray]) -> list[np.ndarray]:
         try:
-            return self._session.run([output], given)[0]
+            return self._session.run(outputs, given)
         except Exception as error:  # of its driver, of its memory
             self._session = self._start_on_cpu(_provider(self._session), error)
-            return self._session.run([output], given)[0]
+            return self._session.run(outputs, given)
 
     def _start(self, provider: str, provider_options: dict[str, int]) -> InferenceSession:
         options = _options()
@@ -208,7 +208,7 @@ def _try_out(path: Path) -> None:
     """Run a graph that comes from anywhere on a small picture, within bounds of memory and time.
 
     Raises:
-        ModelError: it takes more, or cannot be run.
+        ModelError: it takes more.
     """
     limit = Timer(_TRIAL_SECONDS, lambda: setattr(run, "terminate", True))
     run, options = onnxruntime.RunOptions(), _options()
@@ -231,8 +231,8 @@ def _try_out(path: Path) -> None:
             reason = f"takes more than {_TRIAL_SECONDS} seconds for a small picture"
         elif "llocat" in told or "available memory" in told.lower():
             reason = f"takes more than {_TRIAL_BYTES >> 30} GiB of memory for a small picture"
-        else:
-            reason = "is not an ONNX file, damaged, or without its weights beside it"
+        else:  # is told where the file is read
+            return
         raise ModelError(f"{path}: {reason}; export it again, or take another") from error
     finally:
         limit.cancel()

@@ -33,11 +33,11 @@ class TorchNetwork:
 
     def __call__(self, L: np.ndarray, *hints: np.ndarray) -> np.ndarray:
         """Return the ab (N, 2, H, W) of L (N, 1, H, W), both float32."""
-        return self._run(self.generator, L, *hints)
+        return self._run(lambda *given: (self.generator(*given),), L, *hints)[0]
 
-    def doubt(self, L: np.ndarray, *hints: np.ndarray) -> np.ndarray:
-        """Return how far the ab is expected to be from the truth, (N, 1, H, W), in its units."""
-        return self._run(self.generator.predict_doubt, L, *hints)
+    def with_doubt(self, L: np.ndarray, *hints: np.ndarray) -> list[np.ndarray]:
+        """Return the ab, and how far from the truth it expects that: (N, 1, H, W), in its units."""
+        return self._run(self.generator.predict_with_doubt, L, *hints)
 
     def use_one_thread(self) -> None:
         """Let the network compute alone in this thread.
@@ -56,13 +56,15 @@ class TorchNetwork:
         torch.set_num_threads(1)
 
     @torch.inference_mode()
-    def _run(self, predict: Callable[..., Tensor], *given: np.ndarray) -> np.ndarray:
+    def _run(
+        self, predict: Callable[..., tuple[Tensor, ...]], *given: np.ndarray
+    ) -> list[np.ndarray]:
         if os.getpid() != self._process:
             self._work_in_fork()
         layout = torch.channels_last
         inputs = (torch.from_numpy(x).to(self.device, memory_format=layout) for x in given)
         try:
-            return predict(*inputs).cpu().numpy()
+            return [found.cpu().numpy() for found in predict(*inputs)]
         except RuntimeError as error:
             if "out of memory" in str(error) or "allocate memory" in str(error):  # on a CPU
                 raise MemoryError(str(error)) from error

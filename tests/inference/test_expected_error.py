@@ -27,8 +27,8 @@ class Unsure:
         ab[..., side] = 0.3 * (-1) ** self.calls
         return ab
 
-    def doubt(self, L, *hints):
-        return np.full((len(L), 1, *L.shape[2:]), 0.1, np.float32)
+    def with_doubt(self, L, *hints):
+        return self(L, *hints), np.full((len(L), 1, *L.shape[2:]), 0.1, np.float32)
 
 
 def test_a_change_of_mind_is_doubtful_where_it_is():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -49,6 +50,13 @@ class UNetTimm(SlimUNet):
 
     def predict_doubt(self, L: Tensor, hints: Tensor | None = None) -> Tensor:
         return self._padded(super().predict_doubt, L, hints)
+
+    def predict_with_doubt(self, L: Tensor, hints: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        def both(*given: Any) -> Tensor:
+            return torch.cat(super(UNetTimm, self).predict_with_doubt(*given), dim=1)
+
+        found = self._padded(both, L, hints)
+        return found[:, :2], found[:, 2:]
 
     def _padded(self, predict: Callable[..., Tensor], L: Tensor, hints: Tensor | None) -> Tensor:
         height, width = L.shape[2:]
