@@ -1,13 +1,17 @@
-"""This process among others: its rank, how many there are, and the cores that it may use."""
+"""This process among others: its rank, how many there are, its cores and its memory."""
 
 from __future__ import annotations
 
+import ctypes
 import os
+import platform
 from pathlib import Path
 
 from pix2color.errors import UsageError
 
 _CGROUP = Path("/sys/fs/cgroup")
+# Of glibc's malloc.h; the first two are numbers of bytes.
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 
 
 def rank() -> int:
@@ -78,6 +82,19 @@ def container_limit(name: str) -> str:
     """Return a limit of the container (Linux, cgroup 2), such as ``memory.max``; empty if none."""
     file = _CGROUP / name
     return file.read_text().strip() if file.is_file() else ""
+
+
+def keep_freed_memory() -> None:
+    """Let this process keep the memory that it frees, to use it again; where the system has glibc.
+
+    A training step on a CPU frees what the next one needs again, in large pieces. They go back to
+    the system by default, and to get them anew, page by page, takes up to a quarter of the step.
+    """
+    if platform.libc_ver()[0] == "glibc":
+        library = ctypes.CDLL(None)
+        library.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+        library.mallopt(_M_TOP_PAD, 2**28)
+        library.mallopt(_M_MMAP_MAX, 0)
 
 
 def is_running(process: int) -> bool:

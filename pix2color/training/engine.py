@@ -19,13 +19,14 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import broadcast
+from accelerate.utils import DistributedDataParallelKwargs, broadcast
 from torch import Tensor, nn
 
 from pix2color.config.schema import EngineConfig
 from pix2color.data.batches import Batch
 from pix2color.errors import ConfigError
 from pix2color.models.precision import computes_in_bf16
+from pix2color.processes import keep_freed_memory
 from pix2color.training.compiling import compile_networks
 from pix2color.training.ema import ExponentialMovingAverage
 from pix2color.training.non_finite import Statistics, step_if
@@ -292,4 +293,11 @@ def make_accelerator(device: str = "auto", precision: str = "auto") -> Accelerat
     # Accelerate keeps one precision a process. A state of its own for each lets networks of
     # different precision be trained one after another, or in turns.
     AcceleratorState._shared_state = {}
-    return Accelerator(cpu=kind == "cpu", mixed_precision="bf16" if precision == "bf16" else "no")
+    if kind == "cpu":
+        keep_freed_memory()
+    return Accelerator(
+        cpu=kind == "cpu",
+        mixed_precision="bf16" if precision == "bf16" else "no",
+        # A network that takes hints has layers that learn nothing from batches without any.
+        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
+    )

@@ -84,10 +84,13 @@ def _start(folder: Path, recipe: AnyRecipe) -> Path:
                 "give that one, or --set init_hash=null"
             )
         generator, info = load_model(recipe.init)
-        if isinstance(recipe, DoubtRecipe) and isinstance(generator, SlimUNet):
-            info.options |= {"doubt": True}
-            if not generator.gives_doubt:
+        if isinstance(generator, SlimUNet):
+            doubts = isinstance(recipe, DoubtRecipe)
+            info.options |= {"doubt": doubts}
+            if doubts and not generator.gives_doubt:
                 generator.add_doubt()
+            elif generator.gives_doubt and not doubts:
+                generator.drop_doubt()
         model = ModelConfig(name=info.architecture, options=info.options)
         recipe = recipe.model_copy(update={"init_hash": found})
     elif not recipe.from_scratch:

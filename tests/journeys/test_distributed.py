@@ -13,6 +13,8 @@ import pytest
 import torch
 from conftest import QUICK, QUICK_GAN, ROOT, SHORT, settings
 
+from pix2color.models.header import ModelInfo
+from pix2color.models.model_file import load_model, save_model
 from pix2color.models.registry import build_generator
 
 PROCESSES = 2
@@ -99,9 +101,22 @@ def test_two_processes_average_to_the_gradient_of_one(
 
 
 def weights_of_model(run: Path) -> dict[str, torch.Tensor]:
-    from pix2color.models.model_file import load_model
-
     return load_model(run)[0].state_dict()
+
+
+def test_layers_that_a_batch_does_not_need_hold_nothing_up(photos, tmp_path):
+    """Those for hints in a training without any, from a model that had a head for doubt, too."""
+    options = {"widths": [8, 8, 8, 8], "hints": True, "doubt": True}
+    start = tmp_path / "start.safetensors"
+    save_model(start, build_generator("unet-timm", options), ModelInfo("unet-timm", options))
+    result = launch(
+        PROCESSES,
+        "pretrain",
+        *("--init", start, "--data", photos, "--max-steps", 3, "--name", "two"),
+        *("--runs-dir", tmp_path),
+        *settings(*SHORT, "checkpoint.every_minutes=null"),
+    )
+    assert result.returncode == 0, result.stderr
 
 
 @pytest.mark.slow

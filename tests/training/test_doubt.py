@@ -67,6 +67,12 @@ class TestDoubt:
         result = invoke("train-doubt", *words, "--max-steps", 2, *settings(*QUICK))
         assert result.returncode == 0, result.stderr
 
+    def test_colours_that_go_on_learning_lose_it(self, taught, photos):
+        """What it says of other features would be wrong."""
+        words = ["--init", taught, "--data", photos, "--runs-dir", taught.parent, "--name", "on"]
+        assert invoke("pretrain", *words, "--max-steps", 1, *settings(*QUICK)).returncode == 0
+        assert not load_model(taught.parent / "on")[1].gives_doubt
+
     def test_a_map_is_written_beside_the_colours(self, taught, tmp_path):
         photo = tmp_path / "camera.png"
         Image.fromarray(data.camera()[:200, :300]).save(photo)

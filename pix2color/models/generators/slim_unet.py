@@ -78,6 +78,11 @@ class SlimUNet(Generator):
             nn.Softplus(),
         )
 
+    def drop_doubt(self) -> None:
+        """Remove that head: of other features it would be wrong."""
+        self.gives_doubt = False
+        del self.doubt_head
+
     @abstractmethod
     def encode(self, L: Tensor) -> list[Tensor]:
         """Return the encoder's features of ``L`` (N, 1, H, W), at 1/2, 1/4, … of the size."""
