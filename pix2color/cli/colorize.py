@@ -34,14 +34,15 @@ if TYPE_CHECKING:
     from pix2color.inference.photo_result import PhotoResult
 
 _EXIT_INTERRUPTED, _EXIT_TERMINATED = 130, 143
-_SHALLOW = ("jpg", "webp", "avif")
+_SHALLOW = ("jpg", "jpeg", "webp", "avif")
+_PICTURES = (".jpeg", ".tiff", *(f".{name}" for name in FORMATS))
 _GALLERY = "gallery.html"
 
 _OPTIONS = [
     MODEL,
-    click.option("--out", type=click.Path(path_type=Path), metavar="DIR",
-                 help="Where the colour pictures go; folders are mirrored below it.  Of one film, "
-                 "the film to be, such as colour.mp4.  [default: beside the photos, as "
+    click.option("--out", type=click.Path(path_type=Path), metavar="PATH",
+                 help="Where the colour pictures go; folders are mirrored below it.  Of one photo "
+                 "or film, also its new name, such as colour.png.  [default: beside the photos, as "
                  f"NAME{SUFFIX_BESIDE}.jpg]"),
     click.option("--in-place", is_flag=True, help="Replace the photos themselves; needs --backup."),
     click.option("--backup", type=click.Path(path_type=Path), metavar="DIR",
@@ -162,8 +163,8 @@ def colorize(
     colorize can be left out.
     """
     film_options = FilmOptions(codec, crf, steady=not no_temporal, preview=preview)
-    film_target, out = _film_target(paths, out)
-    _check_outputs(out, backup, in_place, suffix, file_format, gallery)
+    target, out = _target(paths, out)
+    _check_outputs(target, out, backup, in_place, suffix, file_format, gallery)
     folder = backup or out
     _check_folder(folder, backup, paths, gallery)
     process, processes = share(shard)
@@ -171,7 +172,8 @@ def colorize(
         raise UsageError("--gallery: run once more in one process to write it; nothing is redone")
     if watch and not any(path.is_dir() for path in paths):
         raise UsageError("--watch: follows folders; name one")
-    if depth == "16" and (file_format or (None if out or in_place else "jpg")) in _SHALLOW:
+    written = target.suffix.lower()[1:] if target else None if out or in_place else "jpg"
+    if depth == "16" and (file_format or written) in _SHALLOW:
         raise UsageError("--depth 16: goes with --format png or tif")
     if depth == "16" and pages == "all":
         raise UsageError("--depth 16: goes with one page; leave --pages all out")
@@ -212,7 +214,7 @@ def colorize(
         doubt=doubt,
         all_pages=pages == "all",
         film=film_options,
-        film_target=film_target,
+        target=target,
         film_hints=tuple(map(FilmHint.parse, hints)) if about_film else (),
     )
     with reading_limits(max_pixels=max_pixels, allow_truncated=allow_truncated):
@@ -265,16 +267,25 @@ def _terminable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _film_target(paths: tuple[Path, ...], out: Path | None) -> tuple[Path | None, Path | None]:
-    """Return the film that ``--out`` names, and the folder, one of which is None."""
-    if out is None or out.suffix.lower() not in CONTAINERS or out.is_dir():
+def _target(paths: tuple[Path, ...], out: Path | None) -> tuple[Path | None, Path | None]:
+    """Return the photo or film that ``--out`` names, and the folder, one of which is None."""
+    from pix2color.imaging.folders import is_film
+
+    ending = "" if out is None else out.suffix.lower()
+    if out is None or ending not in (*CONTAINERS, *_PICTURES) or out.is_dir():
         return None, out
+    kind = "film" if ending in CONTAINERS else "photo"
     if len(paths) > 1 or paths[0].is_dir():
-        raise UsageError(f"--out {out}: is the name of one film; of several things, name a folder")
+        raise UsageError(
+            f"--out {out}: is the name of one {kind}; of several things, name a folder"
+        )
+    if paths[0].exists() and is_film(paths[0]) != (kind == "film"):
+        raise UsageError(f"--out {out}: is the name of a {kind}, and {paths[0]} is none")
     return out, None
 
 
 def _check_outputs(
+    target: Path | None,
     out: Path | None,
     backup: Path | None,
     in_place: bool,
@@ -287,10 +298,12 @@ def _check_outputs(
         raise UsageError("--in-place: replaces your photos; say where to keep them with --backup")
     if backup is not None and not in_place:
         raise UsageError("--backup: goes with --in-place")
-    if in_place and (out or suffix or file_format):
+    if in_place and (out or target or suffix or file_format):
         raise UsageError("--in-place: keeps names and formats; leave --out, --suffix, --format")
+    if target and (suffix or file_format):
+        raise UsageError(f"--out {target}: is a whole name; leave --suffix and --format")
     if gallery and out is None and not in_place:
-        raise UsageError("--gallery: goes with --out, where it is written")
+        raise UsageError("--gallery: goes with a folder as --out, where it is written")
     if "/" in suffix or "\\" in suffix:
         raise UsageError(f"--suffix {suffix}: is part of a file name, without / or \\")
 

@@ -139,7 +139,7 @@ class FolderJob:
     def summary(self, results: list[PhotoResult]) -> str:
         """Return one line that says how many photos had which result."""
         beside = "in place" if self.job.backup else "beside the photos"
-        where = self.job.film_target or self.job.out or beside
+        where = self.job.target or self.job.out or beside
         return f"{count_results(results)}: {where}"
 
     def gallery_entries(self, results: list[PhotoResult]) -> Iterator[tuple[str, Path, Path]]:

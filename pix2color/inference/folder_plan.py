@@ -84,7 +84,7 @@ class JobOptions:
         doubt: write a map of the model's doubt beside each output.
         all_pages: colour every page or frame of a file, into one file.
         film: how films are kept still, and written.
-        film_target: where the one film goes, if it is to have that name.
+        target: where the one photo or film goes, if it is to have that name.
         film_hints: what is known about its colours.
     """
 
@@ -100,7 +100,7 @@ class JobOptions:
     doubt: bool = False
     all_pages: bool = False
     film: FilmOptions = field(default_factory=FilmOptions)
-    film_target: Path | None = None
+    target: Path | None = None
     film_hints: tuple[FilmHint, ...] = ()
 
     @property
@@ -179,9 +179,9 @@ def _look(job: JobOptions, path: Path, found: Plan) -> None:
 def _planned(job: JobOptions, photo: Path, name: Path) -> PlannedPhoto:
     if job.backup is not None:
         return PlannedPhoto(photo, photo, name)
+    if job.target is not None:
+        return PlannedPhoto(photo, job.target, job.target)
     film = is_film(photo)
-    if film and job.film_target is not None:
-        return PlannedPhoto(photo, job.film_target, job.film_target)
     own = job.out is not None or job.all_pages  # JPEG has no pages
     ending = job.ending or (output_path(name).suffix if own else ".jpg")
     ending = job.film.ending(photo.suffix) if film else ending

@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 from command_line import invoke
+from conftest import one_line
 from PIL import Image
 from skimage import data
 
@@ -49,6 +50,35 @@ def test_names_as_long_as_can_be_and_of_any_bytes(place, album, tmp_path):
         assert np.ptp(np.asarray(Image.open(path).convert("RGB")).astype(int), axis=2).max() > 2
     if place == "beside":  # what was made is no photo to colour
         assert set(colored(album, "--compare")) == set(names)
+
+
+def test_one_photo_gets_the_name_that_out_says(album, tmp_path):
+    photo(album / "photo.jpg")
+    out = tmp_path / "new" / "other.PNG"
+    for status in ("coloured", "kept"):
+        found = colored(album / "photo.jpg", "--out", out, "--compare")["photo.jpg"]
+        assert found["status"] == status
+    assert Image.open(out).format == "PNG"
+    assert {path.name for path in out.parent.iterdir()} == {"other.PNG", "other.compare.jpg"}
+
+
+@pytest.mark.parametrize(
+    ("what", "out", "more", "named"),
+    [
+        ("", "other.jpg", [], "other.jpg"),
+        ("photo.jpg", "other.mp4", [], "other.mp4"),
+        ("film.mp4", "other.jpg", [], "other.jpg"),
+        ("photo.jpg", "other.jpg", ["--format", "png"], "--format"),
+        ("photo.jpg", "other.jpg", ["--depth", "16"], "--depth"),
+        ("photo.jpg", "photo.jpg", ["--overwrite"], "photo.jpg"),
+    ],
+)
+def test_a_name_that_does_not_fit_is_refused(what, out, more, named, album):
+    photo(album / "photo.jpg")
+    (album / "film.mp4").write_bytes(b"film")
+    line = one_line(invoke("colorize", album / what, "--out", album / out, *more), 2)
+    assert named in line
+    assert {path.name for path in album.iterdir()} == {"photo.jpg", "film.mp4"}
 
 
 def test_a_namesake_that_comes_later_leaves_the_names_of_what_is_done(album, tmp_path):
