@@ -120,7 +120,7 @@ def test_each_folder_has_its_own_figures(photos, of_gray):
 def test_the_critic_tells_gray_from_colour_but_not_a_picture_from_itself():
     generator = torch.Generator().manual_seed(0)
     crops = [
-        torch.from_numpy(pixels[y : y + 64, x : x + 64].transpose(2, 0, 1).copy())
+        torch.from_numpy(pixels[y : y + 48, x : x + 48].transpose(2, 0, 1).copy())
         for pixels in (data.astronaut(), data.chelsea(), data.coffee())
         for y in (0, 70, 140, 210)
         for x in (0, 70, 140, 210)

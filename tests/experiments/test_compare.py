@@ -34,6 +34,10 @@ schedule: {{warmup_steps: 2}}
 validation: {{size: 64, every_steps: 2}}
 checkpoint: {{every_steps: 2}}
 """
+SMALL = {
+    "train-gan": "discriminator: {options: {width: 8}}\n",
+    "pretrain": "model: {name: unet, options: {width: 4}}\n",
+}
 STEPS = 5
 
 
@@ -41,7 +45,7 @@ STEPS = 5
 def recipes(tmp_path_factory):
     folder = tmp_path_factory.mktemp("recipes")
     for name, task in (("tiny-gan", "train-gan"), ("tiny-l1", "pretrain")):
-        (folder / f"{name}.yaml").write_text(RECIPE.format(task=task))
+        (folder / f"{name}.yaml").write_text(RECIPE.format(task=task) + SMALL[task])
     return sorted(folder.glob("*.yaml"))
 
 
