@@ -217,10 +217,10 @@ def _check_targets(csv_path: Path | None, sheet: Path | None) -> None:
 def _check_together(papers: bool, predictions: bool, chosen: set[str]) -> None:
     """Refuse options that mean nothing together."""
     if papers and chosen:
-        raise UsageError(f"{min(chosen)}: is of our own protocol; leave out it or --protocol")
+        raise UsageError(f"{min(chosen)}: is of our own protocol; leave it or --protocol out")
     if predictions and "--input" in chosen:
         raise UsageError(
-            "--input: nobody knows what other programs were given; leave out it or --predictions"
+            "--input: nobody knows what other programs were given; leave it or --predictions out"
         )
 
 

@@ -72,6 +72,8 @@ BY_FOLDER = ("delta_e", "psnr", "colorfulness_ratio")
 WITH_HINTS = ("psnr", "delta_e", "colorfulness_ratio")
 PERCEPTUAL = ("lpips", "fid", "kid", "frechet_lite0", "kid_lite0")
 """Those that are there only if they are asked for."""
+ELSEWHERE = ("cf", "true_cf", "delta_cf", "warping_error", "cdc")
+"""Those of the papers' protocols and of films alone."""
 
 
 def known_measures(scores: Iterable[str]) -> dict[str, Measure]:

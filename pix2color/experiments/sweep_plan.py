@@ -14,7 +14,7 @@ from typing import Any
 from pix2color.config.load import load_recipe
 from pix2color.config.schema import AnyRecipe
 from pix2color.errors import UsageError
-from pix2color.evaluation.tables import MEASURES, PERCEPTUAL
+from pix2color.evaluation.tables import ELSEWHERE, MEASURES, PERCEPTUAL
 from pix2color.experiments.axes import Axis
 from pix2color.training.setup import with_absolute_paths
 
@@ -23,7 +23,7 @@ _DECIDED = ("budget", "name", "runs_dir", "validation.on_training_photos")
 MEASURES_TO_SEARCH = {
     name: measure.better
     for name, measure in MEASURES.items()
-    if measure.better in ("↑", "↓") and name not in PERCEPTUAL
+    if measure.better in ("↑", "↓") and name not in (*PERCEPTUAL, *ELSEWHERE)
 }
 
 

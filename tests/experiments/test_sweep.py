@@ -278,6 +278,7 @@ def test_what_cannot_be_read_is_refused(text):
         (["data.val_fraction=0.1,0.2"], (), "data.val_fraction"),
         (["reconstruction=l1", "reconstruction=mse"], (), "reconstruction"),
         (BOTH, ("--measure", "beauty"), "--measure beauty"),
+        (BOTH, ("--measure", "warping_error"), "--measure warping_error"),  # is of films
     ],
 )
 def test_wrong_requests_are_one_line_and_leave_nothing(over, more, key, photos, tmp_path):
