@@ -252,14 +252,13 @@ class TestRerun:
     @pytest.mark.parametrize(
         "how", [pytest.param(signal.SIGKILL, marks=pytest.mark.slow), signal.SIGINT]
     )
-    def test_a_killed_job_goes_on_and_leaves_nothing_half_done(self, how, pretrained, tmp_path):
+    def test_a_killed_job_goes_on_and_leaves_nothing_half_done(self, how, tmp_path):
         album, out = tmp_path / "album", tmp_path / "out"
         album.mkdir()
         picture = Image.fromarray(data.camera())
         for i in range(60):
             picture.rotate(i).save(album / f"{i:02d}.png")
-        words = [sys.executable, "-m", "pix2color", "colorize", album, "--model", pretrained]
-        words += ["--out", out]
+        words = [sys.executable, "-m", "pix2color", "colorize", album, "--out", out]
         stopped = 0
         for already in (3, 20):
             process = subprocess.Popen(
@@ -390,10 +389,10 @@ def test_a_truncated_photo_is_named_or_taken_as_far_as_it_goes(album, pretrained
     assert Image.open(tmp_path / "out" / "camera.jpg").size == (301, 203)
 
 
-def test_torchrun_shares_the_photos(album, pretrained, tmp_path):
+def test_torchrun_shares_the_photos(album, tmp_path):
     out = tmp_path / "out"
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
-    command += ["-m", "pix2color", "colorize", str(album), "--model", str(pretrained)]
+    command += ["-m", "pix2color", "colorize", str(album)]
     result = subprocess.run(
         [*command, "--out", str(out)], capture_output=True, text=True, cwd=ROOT, timeout=300
     )
@@ -431,11 +430,11 @@ def test_a_share_that_is_none_is_refused(shard, album, tmp_path):
     assert "I/N" in one_line(invoke(*words), 2)
 
 
-def test_watch_follows_a_folder(album, pretrained, tmp_path):
+def test_watch_follows_a_folder(album, tmp_path):
     out = tmp_path / "out"
-    command = [sys.executable, "-m", "pix2color", "colorize", str(album), "--model"]
+    command = [sys.executable, "-m", "pix2color", "colorize", str(album), "--out", str(out)]
     process = subprocess.Popen(
-        [*command, str(pretrained), "--out", str(out), "--watch", "--json"],
+        [*command, "--watch", "--json"],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,

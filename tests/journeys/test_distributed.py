@@ -104,6 +104,7 @@ def weights_of_model(run: Path) -> dict[str, torch.Tensor]:
     return load_model(run)[0].state_dict()
 
 
+@pytest.mark.slow
 def test_layers_that_a_batch_does_not_need_hold_nothing_up(photos, tmp_path):
     """Those for hints in a training without any, from a model that had a head for doubt, too."""
     options = {"widths": [8, 8, 8, 8], "hints": True, "doubt": True}

@@ -2,7 +2,7 @@ import json
 import subprocess
 import sys
 
-from conftest import QUICK, ROOT, one_line, pix2color, settings
+from conftest import QUICK, one_line, pix2color, settings
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -14,8 +14,7 @@ def find(photos, cwd, *words):
     return pix2color("lr-find", "--data", photos, "--steps", STEPS, *words, *quick, cwd=cwd)
 
 
-def test_rates_plot_and_curve(photos, tmp_path, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+def test_rates_plot_and_curve(photos, tmp_path):
     result = find(photos, tmp_path, "--name", "f", "--json")
     assert result.returncode == 0, result.stderr
     rates = json.loads(result.stdout)
@@ -33,14 +32,12 @@ def test_rates_plot_and_curve(photos, tmp_path, monkeypatch):
     assert "lr-find" in events.Tags()["images"]
 
 
-def test_it_is_the_recipes_own_optimizer_that_is_tried(photos, tmp_path, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+def test_it_is_the_recipes_own_optimizer_that_is_tried(photos, tmp_path):
     result = find(photos, tmp_path, *settings("optimizer={name: SGD, options: {betas: [0, 1]}}"))
     assert "SGD has no 'betas'" in one_line(result, 2)
 
 
 def test_wrong_usage(photos, tmp_path, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
     assert ".png" in one_line(find(photos, tmp_path, "--out", "plot.jpg"), 2)
     (tmp_path / "runs" / "f").mkdir(parents=True)
     assert "--name" in one_line(find(photos, tmp_path, "--name", "f"), 2)
