@@ -1,6 +1,6 @@
 """What each step before and after the network does to the figures.
 
-python benchmarks/processing.py --model runs/mine-gan --data PHOTOS/val [--pictures 100]
+python benchmarks/processing.py [--model runs/mine-gan] --data PHOTOS/val [--pictures 100]
 
 Every row is the whole of `colorize` on the squares of the protocol (docs/metrics.md), with one
 thing changed. The squares are made gray (their own luminance), toned where a row says so, and
@@ -31,7 +31,7 @@ from pix2color.color.lab import (
 )
 from pix2color.data.sources import collect, protocol_square
 from pix2color.errors import ImageError
-from pix2color.evaluation.protocol import predicted_ab
+from pix2color.evaluation.systems import predicted_ab
 from pix2color.imaging.grayscale import gray_photo
 from pix2color.inference.adjust import ChromaStatistics
 from pix2color.inference.network_input import reduce_photo
@@ -80,7 +80,7 @@ def row(truths: list[np.ndarray], make: Callable[[np.ndarray], Tensor]) -> list[
     return [*figures, float(away.mean()), float(np.quantile(away, 0.999))]
 
 
-def rows(model: Path, truths: list[np.ndarray]) -> dict[str, Callable[[np.ndarray], Tensor]]:
+def rows(model: str, truths: list[np.ndarray]) -> dict[str, Callable[[np.ndarray], Tensor]]:
     plain = Colorizer.load(model)
     own = plain.render_size()
 
@@ -151,7 +151,7 @@ def joint_bilateral(L: Tensor, ab: Tensor, full: Tensor, sigma: float = 0.1) -> 
     return total / weights.clamp(min=1e-6)
 
 
-def edges(model: Path, truths: list[np.ndarray]) -> None:
+def edges(model: str, truths: list[np.ndarray]) -> None:
     """Mean ab distance to the truth at its strongest chroma edges (a tenth of the pixels)."""
     colorizer = Colorizer.load(model)
     errors: dict[str, list[float]] = {}
@@ -174,7 +174,7 @@ def edges(model: Path, truths: list[np.ndarray]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--model", default="default", help="run, file or name")
     parser.add_argument("--data", type=Path, required=True, help="folder of colour photos")
     parser.add_argument("--pictures", type=int, default=100)
     options = parser.parse_args()

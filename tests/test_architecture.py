@@ -63,6 +63,15 @@ def test_each_folder_and_top_level_module_has_its_level():
     assert len(list(PACKAGE.glob("*.py"))) <= MOST_AT_THE_TOP
 
 
+@pytest.mark.parametrize("folder", ["assets", "benchmarks", "docs"])
+def test_scripts_import_what_there_is(folder):
+    """Most of them are run by hand, on photos that tests do not have."""
+    for path in sorted((ROOT / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("pix2color"):
+                exec(compile(ast.Module([node], []), path, "exec"), {})
+
+
 def test_torchvision_imports_beside_a_torch_it_was_not_built_for():
     import pix2color.models.torchvision_ops  # noqa: F401
 
