@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import DistributedDataParallelKwargs, broadcast
+from accelerate.utils import broadcast
 from torch import Tensor, nn
 
 from pix2color.config.schema import EngineConfig
@@ -295,9 +295,4 @@ def make_accelerator(device: str = "auto", precision: str = "auto") -> Accelerat
     AcceleratorState._shared_state = {}
     if kind == "cpu":
         keep_freed_memory()
-    return Accelerator(
-        cpu=kind == "cpu",
-        mixed_precision="bf16" if precision == "bf16" else "no",
-        # A network that takes hints has layers that learn nothing from batches without any.
-        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
-    )
+    return Accelerator(cpu=kind == "cpu", mixed_precision="bf16" if precision == "bf16" else "no")
