@@ -117,7 +117,7 @@ def test_each_folder_has_its_own_figures(photos, of_gray):
     assert sum(folder.photos for folder in of_gray.folders.values()) == 24
 
 
-def test_the_critic_tells_gray_from_colour_if_there_are_pictures_enough():
+def test_the_critic_tells_gray_from_colour_but_not_a_picture_from_itself():
     generator = torch.Generator().manual_seed(0)
     crops = [
         torch.from_numpy(pixels[y : y + 48, x : x + 48].transpose(2, 0, 1).copy())
@@ -128,6 +128,7 @@ def test_the_critic_tells_gray_from_colour_if_there_are_pictures_enough():
     truths = torch.stack(crops)[torch.randperm(len(crops), generator=generator)]
     gray = truths.float().mean(1, keepdim=True).round().byte().expand_as(truths)
     assert verdicts(gray, truths).mean() > 0.9
+    assert verdicts(truths, truths).mean() == pytest.approx(0.5, abs=0.01)
     assert len(verdicts(truths[:10], truths[:10])) == 0
 
 
