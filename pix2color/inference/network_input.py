@@ -1,4 +1,4 @@
-"""The reduced gray pictures that a network looks at, made from photos."""
+"""The small gray pictures that a network looks at, made from photos."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MIN_CONTRAST = 40  # stretching less would make colours of noise
 
 @dataclass(frozen=True)
 class ReducedPhoto:
-    """A photo and its reduced version for the network.
+    """A photo and its small version for the network.
 
     Attributes:
         photo: at full size.
@@ -54,7 +54,9 @@ class ReducedPhoto:
 
 
 def reduce_photo(photo: GrayPhoto, render_size: int, hints: Sequence[Hint] = ()) -> ReducedPhoto:
-    """Reduce a photo to what the network looks at; smaller photos are not enlarged.
+    """Bring a photo to the size at which the network looks; smaller ones are enlarged.
+
+    So that the same photo gets the same colours from a smaller file.
 
     Args:
         photo: of any size.
@@ -66,11 +68,10 @@ def reduce_photo(photo: GrayPhoto, render_size: int, hints: Sequence[Hint] = ())
     """
     picture = Image.fromarray(photo.gray)
     affordable = (_MAX_PIXELS / (picture.width * picture.height)) ** 0.5
-    scale = min(render_size / min(picture.size), affordable)
-    if scale < 1 or max(picture.size) > _LONGEST_STRIP:
-        sides = (max(1, round(side * min(1, scale))) for side in picture.size)
-        width, height = (min(side, _LONGEST_STRIP) for side in sides)
-        picture = picture.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=2.0)
+    longest = _LONGEST_STRIP / max(picture.size)
+    scale = min(render_size / min(picture.size), affordable, longest)
+    width, height = (max(1, round(side * scale)) for side in picture.size)
+    picture = picture.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=2.0)
     reduced = np.asarray(picture)
     painted = paint_hints(hints, photo.gray.shape, reduced.shape) if hints else None
     return ReducedPhoto(photo, reduced, painted, hints)

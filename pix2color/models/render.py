@@ -10,17 +10,17 @@ from torch import Tensor
 
 
 def render(predict: Callable[..., Tensor], L: Tensor, short_side: int, *hints: Tensor) -> Tensor:
-    """Predict ab (N, 2, H, W) for ``L`` (N, 1, H, W) on L reduced to ``short_side`` pixels.
+    """Predict ab (N, 2, H, W) for ``L`` (N, 1, H, W) on L resized to ``short_side`` pixels.
 
-    If there are hints (N, 3, H, W), they are reduced with it.
+    If there are hints (N, 3, H, W), they are resized with it.
 
     A network knows things by the size at which it was trained on them: shown a larger picture,
     it takes a face for a wall. Colour is coarse, so little is lost by enlarging its answer.
-    Smaller pictures are not enlarged; the aspect is kept.
+    Smaller pictures are enlarged; the aspect is kept.
     """
     height, width = L.shape[2:]
     scale = short_side / min(height, width)
-    if scale >= 1:
+    if scale == 1:
         return predict(L, *hints)
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
     small = F.interpolate(L, size, mode="bicubic", antialias=True).clamp(-1, 1)

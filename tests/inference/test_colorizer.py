@@ -40,7 +40,7 @@ def lab(picture):
 
 class TestNetworkInput:
     @pytest.mark.parametrize(
-        ("size", "seen"), [((400, 600), (64, 96)), ((90, 50), (90, 50)), ((500, 250), (128, 64))]
+        ("size", "seen"), [((400, 600), (64, 96)), ((90, 50), (115, 64)), ((500, 250), (128, 64))]
     )
     def test_it_sees_the_render_size_unsquashed(self, size, seen):
         prepared = reduce_photo(photo_of(np.zeros(size, np.uint8)), 64)

@@ -234,7 +234,7 @@ def upright_gray(
 ) -> np.ndarray:
     """Return a frame as the network sees it: upright, its pixels square; gray, uint8 (h, w)."""
     height, width = luma.plane.shape[0], luma.plane.shape[1] * pixel_aspect
-    scale = min(1.0, render_size / min(height, width))
+    scale = render_size / min(height, width)
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
     return np.ascontiguousarray(np.rot90(luma.gray(size), quarter_turns(frame)))
 

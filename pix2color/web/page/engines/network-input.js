@@ -13,15 +13,13 @@ const FRESH = [17, 241];
 const MIN_CONTRAST = 40;
 const SQUARE = 3; // pixels that a hint covers
 
-/** Return a gray photo reduced until its short side is `renderSize`; no photo is enlarged. */
+/** Return a gray photo reduced or enlarged until its short side is `renderSize`. */
 export function reducedPhoto(gray, renderSize) {
   const { width, height } = gray;
   const affordable = Math.sqrt(MAX_PIXELS / (width * height));
-  const scale = Math.min(renderSize / Math.min(width, height), affordable);
-  const longest = MAX_PIXELS / MIN_SIDE; // of strips, which are padded to that side
-  if (scale >= 1 && Math.max(width, height) <= longest) return gray;
-  const shorter = (side) => Math.max(1, rounded(side * Math.min(1, scale)));
-  const [wide, high] = [width, height].map((side) => Math.min(longest, shorter(side)));
+  const longest = MAX_PIXELS / MIN_SIDE / Math.max(width, height); // strips are padded to that side
+  const scale = Math.min(renderSize / Math.min(width, height), affordable, longest);
+  const [wide, high] = [width, height].map((side) => Math.max(1, rounded(side * scale)));
   return reduced(gray, wide, high, BICUBIC);
 }
 
