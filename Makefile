@@ -72,7 +72,14 @@ model: $(READY)
 	$(BIN)/pix2color pretrain --config configs/default-l1.yaml $(SETS)
 	$(BIN)/pix2color train-gan --config configs/default-gan.yaml --init runs/default-l1 --select \
 	    $(SETS)
-	$(BIN)/pix2color train-doubt --config configs/default-doubt.yaml --init runs/default-gan \
+	$(BIN)/pix2color train-gan --config configs/default-longer.yaml --init runs/default-gan \
+	    --select $(SETS)
+	$(BIN)/pix2color pretrain --config configs/default-again.yaml --init runs/default-longer $(SETS)
+	$(BIN)/python assets/mean_weights.py runs/default-again runs/default-longer \
+	    --out runs/default-mean.safetensors
+	$(BIN)/pix2color train-gan --config configs/default-last.yaml \
+	    --init runs/default-mean.safetensors --select $(SETS)
+	$(BIN)/pix2color train-doubt --config configs/default-doubt.yaml --init runs/default-last \
 	    $(SETS)
 	$(BIN)/python assets/ship.py default runs/default-doubt docs/model-card.md runs
 
