@@ -1,6 +1,9 @@
 import json
 import pickle
 import resource
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -187,3 +190,17 @@ def test_missing_files_and_unfinished_runs_are_named(tmp_path):
         load_model(tmp_path / "none.safetensors")
     with pytest.raises(MissingPathError, match="first checkpoint"):
         load_model(tmp_path)
+
+
+def test_the_mean_of_models_is_that_of_their_weights(tmp_path):
+    script = Path(__file__).parents[2] / "assets" / "mean_weights.py"
+    paths = [tmp_path / f"{name}.safetensors" for name in ("one", "other", "mean")]
+    for path in paths[:2]:
+        save_model(path, build_generator("cnn"), ModelInfo("cnn", render_size=96))
+    subprocess.run([sys.executable, script, *paths[:2], "--out", paths[2]], check=True)
+    one, other, mean = (load_model(path)[0].state_dict() for path in paths)
+    assert load_model(paths[2])[1].render_size == 96
+    assert any((one[name] != other[name]).any() for name in one)
+    for name, value in mean.items():
+        if value.is_floating_point():  # not the counters of batches
+            torch.testing.assert_close(value, (one[name] + other[name]) / 2)
