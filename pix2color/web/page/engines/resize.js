@@ -47,10 +47,15 @@ function boxReduced(picture, across, down) {
     for (let y = row * down; y < bottom; y++) addCells(data, y * width, width, across, sums);
     for (let column = 0; column < columns; column++) {
       const count = lines * Math.min(across, width - column * across);
-      out[row * columns + column] = (sums[column] + (count >> 1)) / count;
+      out[row * columns + column] = divided(sums[column] + (count >> 1), count);
     }
   }
   return { data: out, width: columns, height: rows };
+}
+
+/** Return a sum divided as Pillow does it, which may be one less than the exact quotient. */
+function divided(sum, count) {
+  return Math.floor((sum * Math.floor(2 ** 24 / count)) / 2 ** 24);
 }
 
 function addCells(data, start, width, across, sums) {
