@@ -67,14 +67,19 @@ def reduce_photo(photo: GrayPhoto, render_size: int, hints: Sequence[Hint] = ())
         UsageError: a hint lies outside of the photo.
     """
     picture = Image.fromarray(photo.gray)
-    affordable = (_MAX_PIXELS / (picture.width * picture.height)) ** 0.5
-    longest = _LONGEST_STRIP / max(picture.size)
-    scale = min(render_size / min(picture.size), affordable, longest)
-    width, height = (max(1, round(side * scale)) for side in picture.size)
+    height, width = seen_size(picture.height, picture.width, render_size)
     picture = picture.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=2.0)
     reduced = np.asarray(picture)
     painted = paint_hints(hints, photo.gray.shape, reduced.shape) if hints else None
     return ReducedPhoto(photo, reduced, painted, hints)
+
+
+def seen_size(height: float, width: float, render_size: int) -> tuple[int, int]:
+    """Return the (h, w) at which a network looks at a picture; long strips stay affordable."""
+    affordable = (_MAX_PIXELS / (height * width)) ** 0.5
+    longest = _LONGEST_STRIP / max(height, width)
+    scale = min(render_size / min(height, width), affordable, longest)
+    return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 def stack(batch: list[ReducedPhoto]) -> np.ndarray:

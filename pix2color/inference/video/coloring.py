@@ -15,7 +15,7 @@ from pix2color.imaging.grayscale import GrayPhoto
 from pix2color.inference.adjust import ChromaStatistics, adjust, with_statistics
 from pix2color.inference.colorizer import Colorizer
 from pix2color.inference.hints import Hint, paint_hints
-from pix2color.inference.network_input import ReducedPhoto
+from pix2color.inference.network_input import ReducedPhoto, seen_size
 from pix2color.inference.options import ColorizeOptions
 from pix2color.inference.video.motion import Motion, MotionEstimator
 from pix2color.inference.video.planes import Luma, colored_frame, luma_of
@@ -234,8 +234,7 @@ def upright_gray(
 ) -> np.ndarray:
     """Return a frame as the network sees it: upright, its pixels square; gray, uint8 (h, w)."""
     height, width = luma.plane.shape[0], luma.plane.shape[1] * pixel_aspect
-    scale = render_size / min(height, width)
-    size = (max(1, round(height * scale)), max(1, round(width * scale)))
+    size = seen_size(height, width, render_size)
     return np.ascontiguousarray(np.rot90(luma.gray(size), quarter_turns(frame)))
 
 
