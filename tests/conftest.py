@@ -140,6 +140,26 @@ def write_photo(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
+@pytest.fixture
+def album(tmp_path: Path, write_photo: Callable[..., Path]) -> Path:
+    """A folder with gray photos of several kinds, two levels deep."""
+    camera = Image.fromarray(data.camera())
+    write_photo("album/camera.jpg", camera.resize((301, 203)))
+    write_photo("album/deep/er/tall.png", camera.resize((50, 171)))
+    write_photo("album/deep/tiny.png", camera.resize((3, 2)))
+    write_photo("album/old.gif", camera.resize((64, 48)))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    write_photo("album/turned.jpg", camera.resize((80, 40)), exif=exif)
+    return tmp_path / "album"
+
+
+def made(folder: Path) -> list[str]:
+    """Return the names of the files below a folder, but for hidden ones."""
+    names = (p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+    return sorted(name for name in names if not name.startswith("."))
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("serve")

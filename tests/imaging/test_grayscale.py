@@ -1,4 +1,4 @@
-"""Every kind of file a photo comes in, read and written."""
+"""Every kind of file a photo comes in, read."""
 
 import io
 import zlib
@@ -6,17 +6,13 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-import torch
-from conftest import colour_photos
 from PIL import Image, ImageCms
 from skimage import data
 
-from pix2color.color.lab import lightness, rgb_to_gray, rgb_to_lab
-from pix2color.color.recompose import Planes, chroma_maps, recompose
+from pix2color.color.lab import rgb_to_gray
 from pix2color.errors import ImageError
-from pix2color.imaging.grayscale import gray_photo, read_gray_photo
-from pix2color.imaging.io import encode_planes, read_rgb, reading_limits
-from pix2color.imaging.metadata import SOURCE_TYPE, Metadata
+from pix2color.imaging.grayscale import read_gray_photo
+from pix2color.imaging.io import read_rgb, reading_limits
 
 CAMERA = Image.fromarray(data.camera()).resize((96, 72))
 GRAY = np.asarray(CAMERA)
@@ -208,41 +204,6 @@ def _linear_profile():
     return io.BytesIO(bytes(profile))
 
 
-def toned(gray, tint):
-    g = gray / 255
-    if tint == "sepia":
-        out = np.stack([0.95 * g + 0.05, 0.85 * g + 0.04, 0.6 * g + 0.03], axis=-1)
-    elif tint == "selenium":
-        out = np.stack([g**0.9, g, g**0.85], axis=-1)
-    else:  # faded, and yellowed from one corner
-        down, across = np.mgrid[0 : 1 : len(g) * 1j, 0 : 1 : g.shape[1] * 1j]
-        out = np.stack([0.7 * g + 0.25, 0.65 * g + 0.2, 0.5 * g + 0.2 - 0.12 * down * across], -1)
-    noise = np.random.default_rng(0).normal(0, 0.01, out.shape)
-    return Image.fromarray(((out + noise).clip(0, 1) * 255).astype(np.uint8))
-
-
-class TestColour:
-    @pytest.mark.parametrize("tint", ["sepia", "selenium", "stained"])
-    def test_a_toned_photo_is_read_by_its_luminance(self, tint, write_photo):
-        path = write_photo("old.jpg", toned(data.camera(), tint), quality=85)
-        photo = read_gray_photo(path)
-        assert not photo.has_color
-        pixels = np.array(Image.open(path))
-        truth = rgb_to_lab(torch.from_numpy(pixels).permute(2, 0, 1)[None])[0, 0].numpy()
-        moved = np.abs((lightness(photo.gray) + 1) * 50 - truth)
-        assert moved.mean() < 0.3
-        assert np.quantile(moved, 0.999) < 2
-
-    @pytest.mark.parametrize("name", ["astronaut", "chelsea", "coffee"])
-    def test_a_colour_photo_is_told_apart(self, name, write_photo):
-        picture = Image.fromarray(colour_photos()[name])
-        for path in (write_photo("a.jpg", picture), write_photo("a.png", picture)):
-            assert read_gray_photo(path).has_color
-
-    def test_a_flat_tint_is_no_colour(self):
-        assert not gray_photo(Image.new("RGB", (50, 40), (200, 180, 140))).has_color
-
-
 class TestPages:
     def test_the_first_is_taken_and_it_is_said(self, write_photo):
         turned = [CAMERA.rotate(180), CAMERA.rotate(90)]
@@ -282,166 +243,3 @@ class TestDamage:
             read_gray_photo(path)
         with reading_limits(max_pixels=120_000_000, allow_truncated=False):
             assert read_gray_photo(path).gray.shape == (6_000, 20_000)
-
-    def test_damaged_metadata_does_not_lose_the_photo(self, write_photo):
-        path = write_photo("a.jpg", CAMERA, exif=b"Exif\0\0MM\0\x2a\xff\xff\xff\xff", dpi=(0, 0))
-        photo = read_gray_photo(path)
-        assert photo.gray.shape == GRAY.shape
-        assert encode_planes(path, _planes(), quality=92, metadata=photo.metadata.marked())
-
-
-def _planes():
-    maps = chroma_maps(np.full((8, 8), 128, np.uint8), np.full((2, 8, 8), 0.15, np.float32))
-    return recompose(GRAY, maps)
-
-
-class TestEncode:
-    @pytest.mark.parametrize("ending", ["jpg", "png", "tif", "webp", "bmp", "avif"])
-    def test_the_picture_is_in_the_file(self, ending, tmp_path):
-        path = tmp_path / f"a.{ending}"
-        path.write_bytes(encode_planes(path, _planes(), quality=98))
-        truth = np.asarray(_planes().to_picture()).astype(int)
-        with Image.open(path) as file:
-            assert (file.mode, file.size) == ("RGB", CAMERA.size)
-            away = np.abs(np.asarray(file).astype(int) - truth)
-        assert away.mean() < (0.01 if ending in ("png", "tif", "bmp") else 3)
-
-    def test_alpha_is_kept_where_the_format_has_it(self, tmp_path):
-        alpha = np.full(GRAY.shape, 77, np.uint8)
-        for ending in ("png", "tif", "webp"):
-            data = encode_planes(tmp_path / f"a.{ending}", _planes(), quality=92, alpha=alpha)
-            assert np.array_equal(np.asarray(Image.open(io.BytesIO(data)).getchannel("A")), alpha)
-        clear = encode_planes(tmp_path / "a.jpg", _planes(), quality=92, alpha=np.zeros_like(alpha))
-        assert Image.open(io.BytesIO(clear)).getextrema() == ((255, 255),) * 3
-
-    @pytest.mark.parametrize("ending", ["jpg", "png", "tif", "webp", "avif"])
-    def test_metadata_is_carried_over_with_a_note(self, ending, write_photo):
-        exif = Image.Exif()
-        exif[0x010E], exif[0x0112] = "Grandma, 1931", 1
-        exif.get_ifd(0x8769)[0x9003] = "1931:07:05 12:00:00"
-        xmp = (
-            b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF '
-            b'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description '
-            b'rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/" dc:source="album 3"'
-            b' xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"'
-            b' Iptc4xmpExt:DigitalSourceType="http://cv.iptc.org/newscodes/digitalsourcetype/print"'
-            b"/></rdf:RDF></x:xmpmeta>"
-        )
-        path = write_photo("a.jpg", CAMERA, exif=exif, xmp=xmp, dpi=(300, 300), comment=b"scan 7")
-        metadata = read_gray_photo(path).metadata.marked()
-        out = path.with_name(f"out.{ending}")
-        out.write_bytes(encode_planes(out, _planes(), quality=92, metadata=metadata))
-        with Image.open(out) as file:
-            file.load()
-            kept = file.getexif()
-            assert kept[0x010E] == "Grandma, 1931"
-            assert "colours added by software" in kept[0x000B]
-            assert kept.get_ifd(0x8769)[0x9003] == "1931:07:05 12:00:00"
-            packet = file.info["xmp"].decode()
-            assert packet.count("DigitalSourceType>") == 2  # opened and closed: the old one is gone
-            assert SOURCE_TYPE in packet
-            assert 'dc:source="album 3"' in packet
-            _parses(packet)
-            if ending in ("jpg", "png", "tif"):
-                assert [round(float(v)) for v in file.info["dpi"]] == [300, 300]
-            if ending == "jpg":
-                assert file.info["comment"] == b"scan 7"
-                assert file.app["APP0"][:4] == b"JFIF"
-
-    def test_a_note_is_made_where_there_was_nothing(self):
-        metadata = Metadata().marked()
-        assert SOURCE_TYPE.encode() in metadata.xmp
-        _parses(metadata.xmp.decode())
-        assert Metadata(xmp=b"no xml at all").marked().xmp == metadata.xmp
-
-    def test_iptc_captions_stay_in_jpeg(self, write_photo):
-        caption = b"Photoshop 3.0\x008BIM\x04\x04\0\0\0\0\0\x08\x1c\x02x\0\x03Mum"
-        segment = b"\xff\xed" + (len(caption) + 2).to_bytes(2, "big") + caption
-        path = write_photo("a.jpg", CAMERA, extra=segment)
-        out = encode_planes(
-            path, _planes(), quality=92, metadata=read_gray_photo(path).metadata.marked()
-        )
-        assert dict(Image.open(io.BytesIO(out)).applist)["APP13"] == caption
-
-    def test_what_a_format_cannot_hold_is_an_error(self, tmp_path):
-        strip = np.zeros((2, 70_000), np.uint8)
-        planes = Planes(strip, strip[:1, ::2].copy(), strip[:1, ::2].copy())
-        with pytest.raises(ImageError, match=r"a\.jpg: cannot be written"):
-            encode_planes(tmp_path / "a.jpg", planes, quality=92)
-
-
-def _parses(packet):
-    from xml.etree import ElementTree
-
-    start, end = packet.index("<x:xmpmeta"), packet.index("</x:xmpmeta>") + len("</x:xmpmeta>")
-    ElementTree.fromstring(packet[start:end])
-
-
-def framed(picture, color):
-    page = Image.new("RGB", (picture.width + 120, picture.height + 120), color)
-    page.paste(picture, (60, 60))
-    return page
-
-
-def patches(picture):
-    out = np.array(picture)
-    colors = np.array([(0, 128, 180), (50, 150, 80), (240, 220, 50), (200, 50, 50), (255,) * 3])
-    out[-30:] = colors[np.arange(out.shape[1]) * len(colors) // out.shape[1]]
-    return Image.fromarray(out)
-
-
-def faded(pixels):
-    gray = pixels.mean(2, keepdims=True)
-    out = (64 + 0.6 * (gray + 0.5 * (pixels - gray))) * [1.08, 0.92, 0.86]
-    return Image.fromarray(out.clip(0, 255).astype(np.uint8))
-
-
-class TestColourOrNot:
-    @pytest.mark.parametrize("around", [(76, 56, 33), (30, 90, 50), (250, 248, 240)])
-    @pytest.mark.parametrize("tint", ["sepia", "selenium", "stained"])
-    def test_what_is_around_a_photo_does_not_count(self, tint, around, write_photo):
-        for picture in (toned(data.camera(), tint), Image.fromarray(data.camera()).convert("RGB")):
-            photo = read_gray_photo(write_photo("a.jpg", framed(picture, around), quality=90))
-            assert not photo.has_color
-        assert read_gray_photo(
-            write_photo("a.jpg", framed(Image.fromarray(data.coffee()), around))
-        ).has_color
-
-    def test_a_scanners_strip_and_a_stamp_do_not_count(self, write_photo):
-        with_strip = patches(toned(data.camera(), "sepia"))
-        stamped = with_strip.copy()
-        stamped.paste((115, 25, 90), (30, 30, 170, 80))
-        for picture in (with_strip, framed(with_strip, (76, 56, 33)), stamped):
-            assert not read_gray_photo(write_photo("a.jpg", picture, quality=90)).has_color
-
-    def test_fringes_of_channels_that_lie_beside_each_other_are_no_colour(self):
-        gray = data.camera()
-        shifted = np.stack([np.roll(gray, -2, 1), gray, np.roll(gray, 2, 1)], axis=-1)
-        assert not gray_photo(Image.fromarray(shifted)).has_color
-
-    @pytest.mark.parametrize("name", ["astronaut", "chelsea", "coffee"])
-    def test_a_faded_colour_photo_is_in_colour(self, name):
-        assert gray_photo(faded(colour_photos()[name])).has_color
-
-    def test_what_is_clear_does_not_count(self):
-        picture = Image.fromarray(data.camera()).convert("RGB")
-        picture.paste((40, 200, 60), (0, 0, 512, 250))
-        alpha = Image.new("L", picture.size, 255)
-        alpha.paste(0, (0, 0, 512, 250))
-        assert gray_photo(picture).has_color
-        picture.putalpha(alpha)
-        assert not gray_photo(picture).has_color
-        assert not gray_photo(Image.new("RGBA", (90, 80), (200, 0, 0, 0))).has_color
-
-    @pytest.mark.parametrize("size", [(1, 1), (3, 200), (200, 3), (20, 30)])
-    def test_pictures_of_any_size_are_measured(self, size):
-        picture = Image.fromarray(data.astronaut()).resize(size)
-        assert gray_photo(picture).gray.shape == size[::-1]
-
-    def test_small_pictures_that_are_nearly_all_frame_are_measured(self):
-        for side in range(1, 48):
-            for margin in (1, 3, side // 3):
-                picture = np.full((side, side, 3), (30, 90, 50), np.uint8)
-                inside = np.s_[margin : side - margin, margin : side - margin]
-                picture[inside] = data.coffee()[:side, :side][inside]
-                assert np.isfinite(gray_photo(Image.fromarray(picture)).color)

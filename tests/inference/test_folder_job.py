@@ -3,41 +3,16 @@
 import json
 import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 
 import numpy as np
-import pytest
 import torch
 from command_line import invoke
-from conftest import ROOT, colour_photos, one_line, pix2color
+from conftest import colour_photos, made, one_line, pix2color
 from PIL import Image
 from skimage import data
 
 from pix2color.color.lab import rgb_to_lab
 from pix2color.imaging.metadata import SOURCE_TYPE
-
-
-@pytest.fixture
-def album(tmp_path, write_photo):
-    """Gray photos of several kinds, two levels deep."""
-    camera = Image.fromarray(data.camera())
-    write_photo("album/camera.jpg", camera.resize((301, 203)))
-    write_photo("album/deep/er/tall.png", camera.resize((50, 171)))
-    write_photo("album/deep/tiny.png", camera.resize((3, 2)))
-    write_photo("album/old.gif", camera.resize((64, 48)))
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    write_photo("album/turned.jpg", camera.resize((80, 40)), exif=exif)
-    return tmp_path / "album"
-
-
-def made(folder):
-    """Names of the files below a folder, but for hidden ones."""
-    names = (p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
-    return sorted(name for name in names if not name.startswith("."))
 
 
 def lightness(path):
@@ -127,21 +102,6 @@ def test_a_by_product_of_a_killed_job_does_not_hold_up_the_photo(album):
     assert (album / "camera-colour.compare.jpg").read_bytes() == b"left"
 
 
-def test_processes_agree_on_the_photos_while_others_write_among_them(album):
-    out = album / "colour"
-    for shard in ("2/2", "1/2", "2/2"):
-        result = invoke("colorize", album, "--out", out, "--shard", shard)
-        assert result.returncode == 0, result.stderr
-    assert len(made(out)) == 5
-
-
-@pytest.mark.parametrize("values", [("x", "4"), ("5", "2"), ("-1", "2"), ("0", "0")])
-def test_launchers_that_talk_nonsense_are_told(values, album, tmp_path, monkeypatch):
-    for name, value in zip(("SLURM_PROCID", "SLURM_NTASKS"), values, strict=True):
-        monkeypatch.setenv(name, value)
-    assert "SLURM_NTASKS" in one_line(invoke("colorize", album, "--out", tmp_path / "out"), 2)
-
-
 def test_what_is_neither_command_nor_path_is_named(album):
     for path in (album / "none.jpg", "./nowhere", f"none{os.sep}"):
         assert "no such" in one_line(pix2color(path), 2)
@@ -196,95 +156,6 @@ def test_an_output_that_cannot_be_written_is_named_and_the_others_are_coloured(
         assert outcome["input"] in outcome["reason"]
         assert str(out / "deep") in outcome["reason"]
     assert {"camera.jpg", "old.png", "turned.jpg"} < set(made(out))
-
-
-class TestRerun:
-    def test_what_is_done_is_not_done_again_unless_something_changed(
-        self, album, pretrained, tmp_path
-    ):
-        out = tmp_path / "out"
-
-        def run(*more):
-            words = ("colorize", album, "--model", pretrained, "--out", out, "--json", *more)
-            result = pix2color(*words)
-            assert result.returncode == 0, result.stderr
-            return {
-                os.path.relpath(o["input"], album): o["status"] for o in json.loads(result.stdout)
-            }
-
-        assert set(run().values()) == {"coloured"}
-        before = {p: p.stat().st_mtime_ns for p in out.rglob("*.*") if p.is_file()}
-        assert set(run().values()) == {"done"}
-        (album / "camera.jpg").write_bytes((album / "turned.jpg").read_bytes())
-        (out / "old.png").unlink()
-        assert {n for n, status in run().items() if status == "coloured"} == {
-            "camera.jpg",
-            "old.gif",
-        }
-        changed = {p.name for p in before if p.exists() and p.stat().st_mtime_ns != before[p]}
-        assert changed - {"done-0.jsonl"} == {"camera.jpg", "old.png"}
-        assert set(run("--saturation", 1.5).values()) == {"coloured"}
-        assert set(run("--saturation", 1.5, "--overwrite").values()) == {"coloured"}
-
-    def test_a_file_of_somebody_else_is_not_replaced(self, album, pretrained, tmp_path):
-        out = tmp_path / "out"
-        out.mkdir()
-        (out / "camera.jpg").write_text("precious")
-        words = ("colorize", album / "camera.jpg", "--model", pretrained, "--out", out)
-        result = pix2color(*words)
-        assert result.returncode == 0
-        assert "kept" in result.stderr
-        assert "--overwrite" in result.stderr
-        assert (out / "camera.jpg").read_text() == "precious"
-        assert pix2color(*words, "--overwrite").returncode == 0
-        assert Image.open(out / "camera.jpg").mode == "RGB"
-
-    def test_outputs_among_the_photos_are_no_photos(self, album, pretrained):
-        words = ("colorize", album, "--model", pretrained, "--out", album, "--suffix", "-colour")
-        assert pix2color(*words).returncode == 0
-        first = made(album)
-        assert len(first) == 10
-        assert "camera-colour.jpg" in first
-        result = pix2color(*words, "--json")
-        assert {o["status"] for o in json.loads(result.stdout)} == {"done"}
-        assert made(album) == first
-
-    @pytest.mark.parametrize(
-        "how", [pytest.param(signal.SIGKILL, marks=pytest.mark.slow), signal.SIGINT]
-    )
-    def test_a_killed_job_goes_on_and_leaves_nothing_half_done(self, how, tmp_path):
-        album, out = tmp_path / "album", tmp_path / "out"
-        album.mkdir()
-        picture = Image.fromarray(data.camera())
-        for i in range(60):
-            picture.rotate(i).save(album / f"{i:02d}.png")
-        words = [sys.executable, "-m", "pix2color", "colorize", album, "--out", out]
-        stopped = 0
-        for already in (3, 20):
-            process = subprocess.Popen(
-                words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-            )
-            while process.poll() is None and len(list(out.glob("*.png"))) < already:
-                time.sleep(0.005)
-            process.send_signal(how)
-            _, told = process.communicate(timeout=60)
-            stopped += process.returncode != 0
-            if how == signal.SIGINT and process.returncode:
-                assert process.returncode == 130
-                assert "goes on from here" in told
-                assert "Traceback" not in told
-        assert stopped == 2
-        finished = {p: p.stat().st_mtime_ns for p in out.glob("*.png")}
-        assert 20 <= len(finished) < 60
-        for path in finished:
-            Image.open(path).load()
-        result = subprocess.run([*words, "--json"], capture_output=True, text=True, timeout=120)
-        statuses = [o["status"] for o in json.loads(result.stdout)]
-        assert statuses.count("done") == len(finished)
-        assert len(statuses) == 60
-        assert len(made(out)) == 60
-        assert all(path.stat().st_mtime_ns == was for path, was in finished.items())
-        assert not list(out.rglob(".*.part"))
 
 
 class TestWhatIsThere:
@@ -387,72 +258,6 @@ def test_a_truncated_photo_is_named_or_taken_as_far_as_it_goes(album, pretrained
     assert "truncated" in result.stderr
     assert pix2color(*words, "--allow-truncated").returncode == 0
     assert Image.open(tmp_path / "out" / "camera.jpg").size == (301, 203)
-
-
-def test_torchrun_shares_the_photos(album, tmp_path):
-    out = tmp_path / "out"
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
-    command += ["-m", "pix2color", "colorize", str(album)]
-    result = subprocess.run(
-        [*command, "--out", str(out)], capture_output=True, text=True, cwd=ROOT, timeout=300
-    )
-    assert result.returncode == 0, result.stderr
-    assert len(made(out)) == 5
-    told = sorted(line.split(" photos")[0] for line in result.stdout.splitlines())
-    assert told == ["2", "3"]
-    assert len(list((out / ".pix2color").iterdir())) == 2
-
-
-@pytest.mark.parametrize("how", ["--shard", "torchrun", "srun"])
-def test_processes_share_the_photos(how, album, tmp_path, monkeypatch):
-    out = tmp_path / "out"
-    shares = []
-    for number in range(3):
-        words = ["colorize", album, "--out", out, "--json"]
-        if how == "--shard":
-            words += ["--shard", f"{number + 1}/3"]
-        else:
-            names = (
-                ("RANK", "WORLD_SIZE") if how == "torchrun" else ("SLURM_PROCID", "SLURM_NTASKS")
-            )
-            for name, value in zip(names, (number, 3), strict=True):
-                monkeypatch.setenv(name, str(value))
-        result = invoke(*words)
-        assert result.returncode == 0, result.stderr
-        shares.append({photo["input"] for photo in json.loads(result.stdout)})
-    assert sorted(map(len, shares)) == [1, 2, 2]
-    assert len(set.union(*shares)) == len(made(out)) == 5
-
-
-@pytest.mark.parametrize("shard", ["0/3", "4/3", "1", "a/b", "1/0", "-1/3"])
-def test_a_share_that_is_none_is_refused(shard, album, tmp_path):
-    words = ("colorize", album, "--out", tmp_path / "out", f"--shard={shard}")
-    assert "I/N" in one_line(invoke(*words), 2)
-
-
-def test_watch_follows_a_folder(album, tmp_path):
-    out = tmp_path / "out"
-    command = [sys.executable, "-m", "pix2color", "colorize", str(album), "--out", str(out)]
-    process = subprocess.Popen(
-        [*command, "--watch", "--json"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-
-    def wait_for(count):
-        end = time.monotonic() + 60
-        while not (out.exists() and len(made(out)) == count):
-            assert time.monotonic() < end
-            time.sleep(0.1)
-
-    wait_for(5)
-    shutil.copy(album / "turned.jpg", album / "new.jpg")
-    wait_for(6)
-    process.send_signal(signal.SIGINT)
-    outcomes = json.loads(process.communicate(timeout=30)[0])
-    assert process.returncode == 0
-    assert sorted(o["status"] for o in outcomes) == ["coloured"] * 6
 
 
 def test_what_was_measured_of_colours_is_in_the_json(tmp_path):
